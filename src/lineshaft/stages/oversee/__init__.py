@@ -1,0 +1,93 @@
+"""Oversee: humans as a queue, what they look at, what slips through, and the DAA that they allow.
+
+* `queues`: Erlang B, C and A in closed form, staffing for a wait target, priorities.
+* `sampling`: CSP-1 and lot plans with their outgoing quality, the index rule for what to review,
+  the reviewer's detection probability from seeded defects.
+* `daa`: daily active agents from rates of accepted work, and the ratios that stand beside it.
+
+Sources: Erlang (1917); Mandelbaum and Zeltyn, "Service engineering in action: the Palm/Erlang-A
+queue" (2007); Dodge, "A sampling inspection plan for continuous production" (1943); ISO 2859-1;
+Kella and Yechiali (1985) for priorities.
+Validated against: textbook cases of each formula and a simulation of the queue in the tests.
+
+Limits: Poisson arrivals and exponential service; no shifts, vigilance loss or rework inside the
+queue (the monthly half adds rework). Reviewers with detection e < 1 cannot promise an outgoing
+quality better than p (1 - e), however much they sample.
+"""
+
+from lineshaft.stages.oversee.daa import (
+    autonomy,
+    autonomy_of_time,
+    cost_per_accepted_task,
+    daa_memoryless,
+    daa_regular,
+    effective_daa,
+    fte_equivalent,
+    leverage,
+    oversight_minutes_per_task,
+    review_limited_daa,
+    review_limited_tasks,
+    tasks_per_agent,
+    value_per_daa,
+)
+from lineshaft.stages.oversee.engine import OverseeInputs, characterise
+from lineshaft.stages.oversee.queues import (
+    ErlangA,
+    erlang_a,
+    erlang_b,
+    erlang_c,
+    mean_wait_s,
+    priority_waits_s,
+    servers_for_delay,
+    servers_for_wait,
+    wait_quantile_s,
+)
+from lineshaft.stages.oversee.sampling import (
+    choose_reviews,
+    csp1_aoq,
+    csp1_aoql,
+    csp1_fraction,
+    detection_interval,
+    lot_acceptance,
+    lot_aoq,
+    lot_aoql,
+    lot_tolerance,
+    review_index,
+)
+
+__all__ = [
+    "ErlangA",
+    "OverseeInputs",
+    "autonomy",
+    "autonomy_of_time",
+    "characterise",
+    "choose_reviews",
+    "cost_per_accepted_task",
+    "csp1_aoq",
+    "csp1_aoql",
+    "csp1_fraction",
+    "daa_memoryless",
+    "daa_regular",
+    "detection_interval",
+    "effective_daa",
+    "erlang_a",
+    "erlang_b",
+    "erlang_c",
+    "fte_equivalent",
+    "leverage",
+    "lot_acceptance",
+    "lot_aoq",
+    "lot_aoql",
+    "lot_tolerance",
+    "mean_wait_s",
+    "oversight_minutes_per_task",
+    "priority_waits_s",
+    "review_index",
+    "review_limited_daa",
+    "review_limited_tasks",
+    "servers_for_delay",
+    "servers_for_wait",
+    "tasks_per_agent",
+    "value_per_daa",
+    "wait_quantile_s",
+]
