@@ -29,6 +29,8 @@ Floats = NDArray[np.float64]
 AZURE_COLUMNS = ("TIMESTAMP", "ContextTokens", "GeneratedTokens")
 MOONCAKE_KEYS = ("timestamp", "input_length", "output_length", "hash_ids")
 MOONCAKE_BLOCK_TOKENS = 512
+TICK_S = 0.5
+"""From here on, equal time stamps come from the clock of a log, not from the requests."""
 _ALLOWED = (
     "a CSV with the columns TIMESTAMP, ContextTokens, GeneratedTokens (Azure), or one JSON object "
     "a line with timestamp in ms, input_length, output_length and optionally hash_ids (Mooncake)"
@@ -81,7 +83,10 @@ class Trace:
 def read(path: str | Path, *, skip_broken: bool = False) -> Trace:
     """The trace in this file; the format is told from its first line.
 
-    Rows are sorted by arrival. `skip_broken` drops broken rows and says so in `Trace.how`.
+    Rows are sorted by arrival. `skip_broken` drops broken rows and says so in `Trace.how`. Where
+    the log's clock ticks coarsely, requests are spread over the ticks, and `how` says so too: in
+    the Mooncake conversation trace ten requests carry each time stamp, and the stamps lie 3 s
+    apart.
 
     Raises:
         InputError: no such file, another format, no rows, or broken rows (how many, where, why).
@@ -234,6 +239,8 @@ def _build(
     if not len(stamp_ns):
         raise _wrong(path, "has no request")
     order = np.argsort(stamp_ns, kind="stable")
+    # subtracted as whole nanoseconds: dates since 1970 in float seconds lose the microsecond
+    arrival_s, spread = _spread((stamp_ns[order] - stamp_ns[order[0]]) * 1e-9)
     ids, start = _no_blocks(), _no_blocks()
     if any(blocks):
         lists = [blocks[at] for at in order]
@@ -241,15 +248,37 @@ def _build(
         ids = np.fromiter((block for one in lists for block in one), np.int64, int(start[-1]))
     return Trace(
         name=path.stem,
-        # subtracted as whole nanoseconds: dates since 1970 in float seconds lose the microsecond
-        arrival_s=(stamp_ns[order] - stamp_ns[order[0]]) * 1e-9,
+        arrival_s=arrival_s,
         input_tokens=inputs[order],
         output_tokens=outputs[order],
         block_ids=ids,
         block_start=start,
         block_tokens=MOONCAKE_BLOCK_TOKENS if len(ids) else 0,
-        how=how,
+        how=how + spread,
     )
+
+
+def _spread(arrival_s: Floats) -> tuple[Floats, str]:
+    """Arrivals that a coarse clock has put together, taken apart again, and a remark on it.
+
+    A clock is coarse if its instants lie `TICK_S` apart or more, in the median, and hold two
+    requests or more, in the mean. Requests of an instant are then put at random between it and the
+    next one, in their order: so lie those of a Poisson process whose count in that time is known.
+    Evenly spaced they would hide the bursts that a queue is about.
+    """
+    instants, group = np.unique(arrival_s, return_inverse=True)
+    gaps = np.diff(instants)
+    tick = float(np.median(gaps)) if len(gaps) else 0.0
+    if tick < TICK_S or len(arrival_s) < 2 * len(instants):
+        return arrival_s, ""
+    room = np.minimum(np.append(gaps, tick), tick)  # not over a pause of the log
+    uniform = np.random.default_rng(0).random(len(arrival_s))
+    spread = np.sort(instants[group] + room[group] * uniform)
+    remark = (
+        f", {len(arrival_s):,} requests stamped at {len(instants):,} instants {tick:.3g} s apart "
+        "are spread at random between them"
+    )
+    return spread - spread[0], remark
 
 
 # --- measures and changes ----------------------------------------------------------------------

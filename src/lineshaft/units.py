@@ -191,6 +191,8 @@ def format_quantity(value: float, unit: str) -> str:
         return f"{digits} {_business(prefix)}".strip()
     if unit == "%":
         return f"{_figures(value)} %"
+    if unit == "1/year":
+        return f"{_figures(100 * value)} %/year"
     if unit == "s":
         return _duration(value)
     if re.fullmatch(_COUNTED, head):

@@ -57,8 +57,6 @@ class Ledger:
     # plant
     derate: Array
     """[site] share of IT power that plant and grid allow."""
-    peak_pue: Array
-    """[site]"""
     # oversee
     review: Array
     """[kind] finished tasks that wait for review."""
@@ -98,7 +96,6 @@ class Ledger:
             tpot_s=zeros("model"),
             work=zeros("kind"),
             derate=np.ones((dims.size("site"), width)),
-            peak_pue=np.ones((dims.size("site"), width)),
             review=zeros("kind"),
             rework=zeros("kind"),
             cash_usd=zeros(None),

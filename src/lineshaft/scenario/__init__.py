@@ -1,1 +1,59 @@
-"""What the user asks: one TOML file, one table per stage in the order of the line."""
+"""What the user asks: one TOML file, one table per stage in the order of the line.
+
+Everything is optional; every default names its source. `read` checks a file and shows all its
+errors at once; a scenario never changes, `--set` and variants make another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lineshaft.scenario.agents import Agents
+from lineshaft.scenario.build import Build
+from lineshaft.scenario.capital import Capital
+from lineshaft.scenario.fields import Section, Text, Whole, YearMonth, default
+from lineshaft.scenario.floor import Floor
+from lineshaft.scenario.oversee import Oversee
+from lineshaft.scenario.plant import Plant
+from lineshaft.scenario.serve import Serve
+from lineshaft.scenario.train import Train
+from lineshaft.scenario.value import Value
+
+__all__ = ["Scenario"]
+
+
+class Scenario(Section):
+    """A whole AI factory, from watts to worth."""
+
+    name: Text = default("unnamed")
+    """What the scenario is called in the report."""
+    about: str = default("")
+    """A few sentences on what it is for."""
+    start: YearMonth = default("2026-01")
+    """First month, "YYYY-MM"."""
+    months: Whole = default(120)
+    """Number of months."""
+    seed: Whole = default(1)
+    """Seed of all randomness; the same scenario and seed give the same bytes."""
+    policy: Text = default("value")
+    """How scarce tokens, people and robots are shared out: value, priority or proportional."""
+    correlation: Mapping[str, Mapping[str, float]] = default({})
+    """Correlation of uncertain inputs, as [correlation."path.a"] "path.b" = 0.5."""
+    capital: Capital = default({})
+    """Rounds, debt, cash."""
+    build: Build = default({})
+    """Campuses, phases, crews, parts, accelerators."""
+    train: Train = default({})
+    """Training runs."""
+    agents: Agents = default({})
+    """Kinds of work and the agents for it."""
+    serve: Serve = default({})
+    """The inference service."""
+    floor: Floor = default({})
+    """Sites with robots."""
+    plant: Plant = default({})
+    """Power, cooling, water, tariffs."""
+    oversee: Oversee = default({})
+    """The humans, and what they review."""
+    value: Value = default({})
+    """Prices, costs, tax, valuation."""

@@ -6,7 +6,7 @@ import heapq
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lineshaft.errors import InputError
@@ -62,6 +62,7 @@ def test_fifty_agents_and_impatient_callers() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(servers=st.integers(1, 60), rho=st.floats(0.05, 3.0), patience=st.floats(0.05, 20.0))
+@example(servers=1, rho=1.0, patience=1.0)
 def test_erlang_a_against_the_chain(servers: int, rho: float, patience: float) -> None:
     load = rho * servers
     p_wait, queue, p_abandon = chain(servers, load, patience)

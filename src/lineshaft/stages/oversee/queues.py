@@ -143,7 +143,7 @@ def _log_states_above(x: Array, y: Array) -> Array:
     xl, yl = x[~heavy], y[~heavy]
     if xl.size:
         with np.errstate(divide="ignore"):
-            geometric = 45.0 / -np.log(yl / xl)
+            geometric = 45.0 / np.log(xl / yl)
         terms = int(np.minimum(geometric, 12.0 * np.sqrt(xl) + 60.0).max()) + 2
         total = np.ones(xl.shape)
         for k in range(terms, 0, -1):

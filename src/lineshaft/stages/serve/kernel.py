@@ -67,7 +67,6 @@ def simulate(
     generated = np.zeros(n, np.int64)
     held = np.zeros(n, np.int64)  # KV blocks of the context, shared prefix included
     entered = np.zeros(n, np.int64)  # leading prefix blocks that this request found or put in
-    found = np.zeros(n, np.int64)  # tokens found in the cache at the last admission
     run = np.empty(max_seqs, np.int64)  # running requests, oldest first
     chunk = np.empty(max_seqs, np.int64)  # tokens of each in this step
     stack = np.empty(max_seqs, np.int64)  # preempted requests, first in line on top
@@ -181,7 +180,7 @@ def simulate(
         if n_tokens < 0:
             # --- one step: running requests first ---
             budget = max_tokens
-            n_decode, context, pairs, found_pairs, n_tokens = 0, 0, 0.0, 0.0, 0
+            n_decode, context, pairs, hit_pairs, n_tokens = 0, 0, 0.0, 0.0, 0
             preempted = False
             i = 0
             while i < n_run and budget > 0:
@@ -276,7 +275,6 @@ def simulate(
                 free -= need
                 held[r] = blocks
                 entered[r] = hits
-                found[r] = there
                 computed[r] = there
                 if there > highest[r]:  # a second look-up of the same tokens is not a second hit
                     cached[r] += there - highest[r]
@@ -303,13 +301,15 @@ def simulate(
                     context += computed[r] + 1
                 else:
                     pairs += take * (computed[r] + 0.5 * (take + 1))
-                    found_pairs += take * found[r]
+                    # recomputation is the price of preemption, not of a hit
+                    prompt = min(computed[r] + take, inputs[r]) - max(computed[r], highest[r])
+                    hit_pairs += max(0, prompt) * cached[r]
             n_prefill = n_tokens - n_decode
             spent = dense_s[n_tokens] + kv_s * context + pair_s * pairs + seq_s * seqs
             # the dense part is shared half by what decode adds to prefill, half by what is left
             # for it when prefill comes last, and a pair of a computed and a cached token half by
             # each: the Shapley value of two players
-            reuse = 0.5 * pair_s * found_pairs
+            reuse = 0.5 * pair_s * hit_pairs
             decode = 0.5 * (dense_s[n_decode] + dense_s[n_tokens] - dense_s[n_prefill])
             decode += kv_s * context + seq_s * n_decode
             clock += spent
@@ -349,7 +349,9 @@ def simulate(
                                         before[after[b]] = before[b]
                                         spare -= 1
                                 users[b] += 1
-                            present[b] = True
+                            if not present[b]:
+                                present[b] = True
+                                blocked = False  # whoever waits may need this very block
                         entered[r] = max(entered[r], most)
                     chunk[i] = 0
                     if new == inputs[r] + generated[r]:

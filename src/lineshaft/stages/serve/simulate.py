@@ -41,7 +41,8 @@ class Totals(NamedTuple):
     prefill_s: float
     """Work on prompts, recomputed prompts included."""
     cached_s: float
-    """Half of the attention between prompts and what came from the prefix cache."""
+    """Half of the attention of prompt tokens, when first computed, to what came from the prefix
+    cache."""
     decode_s: float
     """Work on answers."""
     active_s: float

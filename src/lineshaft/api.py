@@ -1,0 +1,92 @@
+"""The Python session: read a scenario, solve it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lineshaft.line import Outcome
+    from lineshaft.scenario import Scenario
+
+DEFAULT = "gigawatt"
+
+
+def examples() -> tuple[str, ...]:
+    """Names of the shipped scenarios."""
+    folder = resources.files("lineshaft") / "examples"
+    names = (p.name for p in folder.iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
+
+
+def locate(source: str | Path | None) -> str | Path:
+    """What to read for `source`: a shipped example by its name, a file, a TOML text, or "-".
+
+    Raises InputError where it is none of them.
+    """
+    text = DEFAULT if source is None else str(source)
+    if text == "-" or "\n" in text:
+        return text
+    path = Path(text)
+    if text in examples() and not path.is_file():
+        return Path(str(resources.files("lineshaft") / "examples" / f"{text}.toml"))
+    if not path.exists():
+        from lineshaft.errors import InputError, Problem
+
+        raise InputError(
+            Problem(
+                "",
+                text,
+                "no such file",
+                f"a TOML file, '-' for standard input, or one of {', '.join(examples())}",
+                "`lineshaft run gigawatt` runs the shipped example",
+            )
+        )
+    return path
+
+
+def read(
+    source: str | Path | None = None,
+    *,
+    variant: str | None = None,
+    overrides: Sequence[str] = (),
+) -> Scenario:
+    """The checked scenario of a file, a TOML text or a shipped example (default: gigawatt).
+
+    An override is "key.path=value". Raises InputError with all problems at once.
+    """
+    from lineshaft.parameters.check import cross_check
+    from lineshaft.scenario import Scenario
+    from lineshaft.scenario.reading import read as read_scenario
+
+    origin = locate(source)
+    found = read_scenario(origin, model=Scenario, variant=variant, overrides=list(overrides))
+    if isinstance(origin, Path):
+        found = _with_trace(found, origin.parent)
+    cross_check(found)
+    return found
+
+
+def _with_trace(scenario: Scenario, folder: Path) -> Scenario:
+    """The scenario with its trace found beside its own file, where it is not in this folder."""
+    trace = scenario.serve.trace
+    if trace is None or Path(trace).exists() or not (folder / trace).exists():
+        return scenario
+    serve = scenario.serve.model_copy(update={"trace": str((folder / trace).resolve())})
+    return scenario.model_copy(update={"serve": serve})
+
+
+def solve(scenario: Scenario, *, draws: int = 0, seed: int | None = None) -> Outcome:
+    """Characterise (from the cache where it can) and run the line. See `lineshaft.line.run`."""
+    from lineshaft.characterise import characterise
+    from lineshaft.line import run
+
+    asked = seeded(scenario, seed)
+    return run(asked, characterise(asked), draws=draws)
+
+
+def seeded(scenario: Scenario, seed: int | None) -> Scenario:
+    """The scenario with another seed; itself where `seed` is None."""
+    return scenario if seed is None else scenario.model_copy(update={"seed": seed})

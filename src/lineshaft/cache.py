@@ -1,0 +1,127 @@
+"""Curves on disk, by a hash of what they were made from.
+
+A curve is kept under its engine's name, a digest of the engine's inputs (dataclasses, arrays,
+tuples: field by field) and a digest of the engine's own source code, so that a changed engine
+never finds an old curve. A file that cannot be read is made again. Writing is atomic.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import pickle
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from lineshaft import __version__
+
+T = TypeVar("T")
+
+
+class Cache:
+    """A folder of curves; with `folder` None nothing is kept."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self.hits = 0
+        self.misses = 0
+
+    @classmethod
+    def default(cls) -> Cache:
+        """The user's cache folder, or LINESHAFT_CACHE where it is set (empty: keep nothing)."""
+        chosen = os.environ.get("LINESHAFT_CACHE")
+        if chosen is not None:
+            return cls(Path(chosen) if chosen else None)
+        from platformdirs import user_cache_path
+
+        return cls(user_cache_path("lineshaft") / "curves")
+
+    def get(self, stage: str, inputs: Any, make: Callable[[], T]) -> T:
+        """The curve of `stage` for `inputs`, made by `make` where it is not kept yet."""
+        if self.folder is None:
+            self.misses += 1
+            return make()
+        key = digest((__version__, stage, engine_digest(stage), inputs))
+        path = self.folder / stage / f"{key}.pickle"
+        found = _read(path)
+        if found is not None:
+            self.hits += 1
+            curve: T = found
+            return curve
+        self.misses += 1
+        made = make()
+        _write(path, made)
+        return made
+
+
+def digest(value: Any) -> str:
+    """A hash of plain data that is the same on every machine."""
+    found = hashlib.sha256()
+    _feed(found, value)
+    return found.hexdigest()[:32]
+
+
+@lru_cache
+def engine_digest(stage: str) -> str:
+    """A hash of the source of a stage and of what it shares with others."""
+    found = hashlib.sha256()
+    root = resources.files("lineshaft")
+    for folder in (f"stages/{stage}", "transformer", "contracts"):
+        for name in sorted(p.name for p in root.joinpath(folder).iterdir()):
+            if name.endswith(".py") and name != "model.py":
+                found.update(root.joinpath(folder, name).read_bytes())
+    found.update(root.joinpath("traces.py").read_bytes())
+    return found.hexdigest()
+
+
+def _feed(found: Any, value: Any) -> None:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        found.update(f"<{type(value).__name__}".encode())
+        for field in dataclasses.fields(value):
+            found.update(field.name.encode())
+            _feed(found, getattr(value, field.name))
+        found.update(b">")
+    elif isinstance(value, np.ndarray):
+        found.update(f"[{value.dtype.str}{value.shape}".encode())
+        found.update(np.ascontiguousarray(value).tobytes())
+    elif isinstance(value, Mapping):
+        for key in sorted(value, key=repr):
+            _feed(found, key)
+            _feed(found, value[key])
+        found.update(b"}")
+    elif isinstance(value, (list, tuple)):
+        found.update(b"(")
+        for item in value:
+            _feed(found, item)
+        found.update(b")")
+    elif value is None or isinstance(value, (str, int, float, bool, np.generic)):
+        found.update(f"{type(value).__name__}:{value!r};".encode())
+    else:
+        raise TypeError(f"a cache key cannot hold a {type(value).__name__}")
+
+
+def _read(path: Path) -> Any:
+    # Only files that this program wrote into the user's own cache are read.
+    try:
+        return pickle.loads(path.read_bytes())
+    except (OSError, pickle.PickleError, EOFError, AttributeError, ImportError, ValueError):
+        return None
+
+
+def _write(path: Path, value: Any) -> None:
+    """Keep a curve; a cache that cannot be written is no reason to fail."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(pickle.dumps(value, protocol=5))
+        part.replace(path)
+    except OSError:
+        with suppress(OSError):
+            part.unlink()

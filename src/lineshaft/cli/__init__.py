@@ -1,0 +1,71 @@
+"""The command line: one module per verb. Data on stdout, messages and progress on stderr.
+
+Exit status 0: done; 1: a check failed; 2: bad input.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from lineshaft import __version__
+from lineshaft.cli import catalog, check, run, schema
+
+HELP = """Plans, simulates and meters the AI factory, from watts to worth.
+
+\b
+  lineshaft run                              the shipped gigawatt example
+  lineshaft run my.toml --draws 1000         with quantiles of every headline figure
+  lineshaft run --set serve.trace=trace.csv  with the shape of your own requests
+  lineshaft check my.toml                    all errors of a scenario at once
+  lineshaft catalog accelerators             the facts, each with its source
+"""
+
+app = typer.Typer(
+    help=HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run.run)
+app.command("check")(check.check)
+app.command("schema")(schema.schema)
+app.command("catalog")(catalog.catalog)
+
+
+@app.callback(invoke_without_command=True)
+def _options(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
+    if version:
+        print(f"lineshaft {__version__}")
+        raise typer.Exit
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line. Input and run errors are told without a traceback, with status 2."""
+    from lineshaft.errors import ConservationError, InputError, RunError
+
+    try:
+        app(list(arguments) if arguments is not None else None, prog_name="lineshaft")
+    except InputError as error:
+        count = len(error.problems)
+        print(error, file=sys.stderr)
+        print(f"\n{count} problem{'s' if count > 1 else ''} found", file=sys.stderr)
+        sys.exit(2)
+    except RunError as error:
+        print(f"lineshaft: {error}", file=sys.stderr)
+        sys.exit(2)
+    except ConservationError as error:
+        print(f"lineshaft: {error}", file=sys.stderr)
+        print(
+            "This is a fault of lineshaft, not of the scenario: please report it.", file=sys.stderr
+        )
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("\nlineshaft: stopped; nothing half-written was kept", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)

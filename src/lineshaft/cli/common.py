@@ -1,0 +1,51 @@
+"""What several verbs share: options, and printing progress."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Annotated, TextIO
+
+import typer
+
+ScenarioArgument = Annotated[
+    str | None,
+    typer.Argument(help="TOML file, shipped example, or - for stdin.", show_default="gigawatt"),
+]
+VariantOption = Annotated[
+    str | None, typer.Option("--variant", help="Apply the overrides of [variants.NAME].")
+]
+OverrideOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key; may be repeated."),
+]
+
+
+class Progress:
+    """Progress on stderr: one line that is redrawn on a terminal, plain lines elsewhere."""
+
+    INTERVAL_S = 0.1
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self.stream = sys.stderr if stream is None else stream
+        self.live = self.stream.isatty() and os.environ.get("TERM") != "dumb"
+        self.last = 0.0
+        self.shown = False
+
+    def note(self, text: str) -> None:
+        """A passing note, shown on a terminal only, at most ten times a second."""
+        now = time.monotonic()
+        if self.live and now - self.last >= self.INTERVAL_S:
+            self.last = now
+            self.shown = True
+            self.stream.write(f"\r\x1b[2K{text}")
+            self.stream.flush()
+
+    def line(self, text: str) -> None:
+        """A line that stays."""
+        if self.shown:
+            self.stream.write("\r\x1b[2K")
+            self.shown = False
+        self.stream.write(f"{text}\n")
+        self.stream.flush()

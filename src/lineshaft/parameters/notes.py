@@ -1,0 +1,26 @@
+"""What a reader of the run must know besides the numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lineshaft.parameters.serve import serve_note
+
+if TYPE_CHECKING:
+    from lineshaft.scenario import Scenario
+
+
+def notes(scenario: Scenario) -> tuple[str, ...]:
+    """Notes on the run: what the trace stands for, and which stages have nothing to do."""
+    found = [serve_note(scenario)]
+    unused = {
+        "build": not (scenario.build.phase or scenario.build.campus),
+        "train": not scenario.train.run,
+        "agents": not scenario.agents.kind,
+        "serve": not scenario.serve.model,
+        "floor": not scenario.floor.robots,
+    }
+    names = [stage for stage, empty in unused.items() if empty]
+    if names:
+        found.append(f"this scenario does not need {', '.join(names)}: those tables are empty.")
+    return tuple(note for note in found if note)
