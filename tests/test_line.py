@@ -51,7 +51,8 @@ def test_the_median_case_is_the_same_with_and_without_draws(
     assert gigawatt_drawn.draws == 64
     for kpi in gigawatt.kpis:
         drawn = gigawatt_drawn[kpi.measure.name]
-        assert kpi.value == drawn.value or np.isnan(kpi.value) == np.isnan(drawn.value)
+        # alone, a case may be summed in another order: the last digit may differ
+        np.testing.assert_allclose(drawn.value, kpi.value, rtol=1e-12, err_msg=kpi.measure.name)
         assert drawn.draws.shape == (64,)
 
 

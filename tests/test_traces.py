@@ -108,6 +108,44 @@ def test_mooncake_broken_rows(tmp_path: Path) -> None:
     assert "line 3: hash_ids does not hold one id per 512 tokens" in str(error.value)
 
 
+def test_a_coarse_clock_is_taken_apart(tmp_path: Path) -> None:
+    stamps = [0] * 40 + [3001] * 60 + [5999] * 50 + [60_000] * 30
+    path = mooncake(tmp_path, *(request(at, 600 + n, [n, n]) for n, at in enumerate(stamps)))
+    trace = traces.read(path)
+    assert "180 requests stamped at 4 instants 3 s apart are spread at random" in trace.how
+    assert trace.input_tokens.tolist() == list(range(600, 780))
+    assert trace.block_ids.tolist() == [n for n in range(180) for _ in range(2)]
+    assert trace.arrival_s[0] == 0.0
+    assert (np.diff(trace.arrival_s) > 0).all()
+    # each stays between its own instant and the next, or a tick on where the log pauses
+    late = trace.arrival_s - np.array(stamps) / 1000
+    first = late.min()
+    assert -0.5 < first <= 0
+    assert (late - first < 3.01).all()
+    assert late.mean() - first == pytest.approx(1.5, abs=0.2)
+    assert traces.read(path).arrival_s.tobytes() == trace.arrival_s.tobytes()
+
+
+@pytest.mark.parametrize(
+    "stamps", [[0, 0, 100, 100, 200, 200], [0, 3000, 6000, 6000, 9000], [7, 7, 7]]
+)
+def test_a_fine_clock_is_left_alone(tmp_path: Path, stamps: list[int]) -> None:
+    path = mooncake(tmp_path, *(request(at, 600, [1, 2]) for at in stamps))
+    trace = traces.read(path)
+    assert trace.arrival_s == pytest.approx((np.array(stamps) - stamps[0]) / 1000)
+    assert trace.how == "Mooncake JSONL"
+
+
+@pytest.mark.shared
+def test_the_conversation_trace_becomes_as_bursty_as_its_counts() -> None:
+    trace = traces.read(shared("conversation_trace.jsonl"))
+    assert "12,031 requests stamped at 1,180 instants 3 s apart" in trace.how
+    gaps = np.diff(trace.arrival_s)
+    assert (gaps > 0).all()
+    assert gaps.std() / gaps.mean() == pytest.approx(1.0, abs=0.05)
+    assert trace.rate_rps == pytest.approx(12_030 / 3537, rel=2e-3)
+
+
 @pytest.mark.shared
 @pytest.mark.parametrize(
     ("name", "requests", "blocks", "share"),

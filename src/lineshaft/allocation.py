@@ -152,21 +152,23 @@ def _admit(
 
     Every draw is answered from its own numbers alone, however many stand beside it.
     """
-    short = (use * bound).sum(axis=1) > offered
+    # no kind can have more than all there is: where nothing is left, nothing is weighed
+    room = np.divide(offered[:, None], use, out=np.full_like(use, np.inf), where=use > 0)
+    tasks = np.minimum(bound, room.min(axis=0))
+    short = (use * tasks).sum(axis=1) > offered
     scarce = short.sum(axis=0)
-    tasks = bound.copy()
     one, many = np.flatnonzero(scarce == 1), np.flatnonzero(scarce > 1)
     if len(one):
         row = short[:, one].argmax(axis=0)
         tasks[:, one] = _fill(
-            policy, value[:, one], use[row, :, one].T, offered[row, one], bound[:, one]
+            policy, value[:, one], use[row, :, one].T, offered[row, one], tasks[:, one]
         )
     if len(many):
         rows = np.flatnonzero(short[:, many].any(axis=1))
         at = np.ix_(rows, many)
         need = use[at[0][:, :, None], np.arange(len(bound))[None, :, None], many[None, None, :]]
         tasks[:, many] = _weigh(
-            policy, value[:, many], need, offered[at], bound[:, many], short[at]
+            policy, value[:, many], need, offered[at], tasks[:, many], short[at]
         )
     left = np.maximum(offered - (use * tasks).sum(axis=1), 0.0)
     # a kind is limited by the first of its resources that has nothing left for it

@@ -52,6 +52,9 @@ class InputError(LineshaftError):
         )
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    def __reduce__(self) -> tuple[type[InputError], tuple[tuple[Problem, ...]]]:
+        return type(self), (self.problems,)
+
 
 class ConservationError(LineshaftError):
     """A balance does not close within its tolerance."""
@@ -61,6 +64,9 @@ class ConservationError(LineshaftError):
         super().__init__(
             f"{stage}: the balance '{balance}' is off by {residual:.3g} (relative) in {month}"
         )
+
+    def __reduce__(self) -> tuple[type[ConservationError], tuple[str, str, str, float]]:
+        return type(self), (self.stage, self.balance, self.month, self.residual)
 
 
 class RunError(LineshaftError):

@@ -13,7 +13,7 @@ draws, which come in chunks so that memory stays bounded.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from lineshaft.contracts.calendar import Calendar
 from lineshaft.contracts.ledger import Ledger
 from lineshaft.contracts.tables import Tables
 from lineshaft.kpis import MEASURES, SERIES, Kpi, Series, measure, series
+from lineshaft.parallel import parallel
 from lineshaft.parameters import Parameters, assemble
 from lineshaft.parameters.draws import draw
 from lineshaft.scenario import Scenario
@@ -91,23 +92,22 @@ def run(
     """
     calendar = Calendar.of(scenario.start, scenario.months)
     drawn = draw(scenario, draws, scenario.seed)
-    kpis: list[list[Array]] = []
-    bands: list[list[Array]] = []
-    chunks = list(_chunks(drawn))
-    for done, chunk in enumerate(chunks):
-        parameters = assemble(scenario, curves, chunk, calendar)
-        tables = simulate(parameters, curves)
-        check(tables)
-        kpis.append([values for _, values in measure(tables)])
-        bands.append([values for _, values in series(tables)])
-        if not done:
-            first = Outcome(tables.median(), (), (), parameters, drawn.n)
-        if progress is not None:
-            progress(done + 1, len(chunks))
-    return replace(
-        first,
-        kpis=tuple(map(Kpi.of, MEASURES, _join(kpis))),
-        bands=tuple(map(Series.of, SERIES, _join(bands))),
+    first, *rest = _chunks(drawn)
+    parameters = assemble(scenario, curves, first, calendar)
+    tables = simulate(parameters, curves)
+    kpis, bands = _figures(tables)
+    found = [(kpis, bands)]
+    with parallel(_solve_chunk, (scenario, curves, calendar), len(rest)) as solve:
+        for done, figures in enumerate(solve(rest), start=2):
+            found.append(figures)
+            if progress is not None:
+                progress(done, 1 + len(rest))
+    return Outcome(
+        tables=tables.median(),
+        kpis=tuple(map(Kpi.of, MEASURES, _join([kpis for kpis, _ in found]))),
+        bands=tuple(map(Series.of, SERIES, _join([bands for _, bands in found]))),
+        parameters=parameters,
+        draws=drawn.n,
     )
 
 
@@ -184,6 +184,21 @@ def simulate(parameters: Parameters, curves: Curves) -> Tables:
         x.valuation,
     )
     return x
+
+
+Figures = tuple[list[Array], list[Array]]
+"""Values of all headline figures, and of all headline columns, of one chunk of draws."""
+
+
+def _solve_chunk(common: tuple[Scenario, Curves, Calendar], chunk: Draws) -> Figures:
+    scenario, curves, calendar = common
+    return _figures(simulate(assemble(scenario, curves, chunk, calendar), curves))
+
+
+def _figures(tables: Tables) -> Figures:
+    """Figures of tables whose balances close; ConservationError where one does not."""
+    check(tables)
+    return [values for _, values in measure(tables)], [values for _, values in series(tables)]
 
 
 def _join(chunks: list[list[Array]]) -> Iterator[Array]:

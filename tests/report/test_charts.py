@@ -33,7 +33,7 @@ def test_the_years_of_a_flow_sum_to_its_months(values: list[float]) -> None:
     months = [f"{2026 + (i + 6) // 12}-{(i + 6) % 12 + 1:02d}" for i in range(len(values))]
     years, (sums,) = by_year(months, [np.array(values)], "sum")
     assert list(years) == sorted({month[:4] for month in months})
-    assert sums.sum() == pytest.approx(sum(values), abs=1e-3)
+    assert sums.sum() == pytest.approx(sum(values), rel=1e-12, abs=1e-3)
 
 
 def test_a_year_of_a_stock_is_its_mean_or_its_end() -> None:

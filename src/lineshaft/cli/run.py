@@ -62,7 +62,8 @@ def run(
     for kpi in (info["kpis"][name] for name in HEADLINES):
         if kpi["value"]:
             when = kpi["month"] if kpi["window"] != "at once" else ""
-            print(f"  {kpi['meaning'] + ', ' + kpi['window']:64} {kpi['text']:>34}  {when}")
+            line = f"  {kpi['meaning'] + ', ' + kpi['window']:64} {kpi['text']:>34}  {when}"
+            print(line.rstrip())
     if info["binding"]:
         print("\nWhat limits the work, by year (in brackets the demand that is not done)")
         for year, reasons in info["binding"].items():

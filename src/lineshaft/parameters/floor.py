@@ -14,7 +14,7 @@ from lineshaft.catalog import Row
 from lineshaft.contracts.calendar import Calendar
 from lineshaft.contracts.curves import FloorCurve
 from lineshaft.errors import InputError, Problem
-from lineshaft.parameters.common import Array, pick
+from lineshaft.parameters.common import Array, pick, stack
 from lineshaft.parameters.plans import by_month, plan
 from lineshaft.scenario.locate import join
 from lineshaft.stages.agents.engine import beta_moment
@@ -171,18 +171,21 @@ def robot_plan(scenario: Scenario, draws: Draws, calendar: Calendar) -> RobotPla
     """How many robots the plan has, buys and at what price, by kind."""
     months = len(calendar.labels)
     machines = robots_of(scenario)
-    rows = [_fleet(scenario, kind, machines, draws, months) for kind in scenario.agents.kind]
-    robots, orders, price = (by_month((row[i] for row in rows), months) for i in range(3))
+    kinds = scenario.agents.kind
+    rows = [_fleet(scenario, kind, machines, draws, months) for kind in kinds]
+    robots, price = (by_month((row[i] for row in rows), months) for i in (0, 1))
+    owned = [kind.embodied and machines[kind.name].owned_at_start for kind in kinds]
+    orders = _orders(robots, stack(row[2] for row in rows), np.array(owned, float)[:, None])
     return RobotPlan(robots, orders, price)
 
 
 def _fleet(
     scenario: Scenario, kind: Kind, machines: dict[str, Robots], draws: Draws, months: int
 ) -> tuple[Array, Array, Array]:
-    """[month, draw] robots, orders and price of one kind."""
+    """[month, draw] robots and price of one kind, and [draw] months of their life."""
     if not kind.embodied:
         nothing = np.zeros((months, 1))
-        return nothing, nothing, nothing
+        return nothing, nothing, np.ones(1)
     machine = machines[kind.name]
     growth = _drawn(draws, machine, "growth_per_year")
     count = plan(_drawn(draws, machine, "count"), growth, machine.path, scenario.start, months)
@@ -199,25 +202,26 @@ def _fleet(
         )
     fall = 1.0 - _drawn(draws, machine, "price_decline_per_year")
     price = _drawn(draws, machine, "price_usd") * fall**years
-    life = np.maximum(np.rint(12 * _drawn(draws, machine, "life_years")), 1).astype(np.int64)
-    return count, _orders(count, life, machine.owned_at_start), price
+    life = np.maximum(np.rint(12 * _drawn(draws, machine, "life_years")), 1.0)
+    return count, price, life
 
 
-def _orders(count: Array, life_months: NDArray[np.int64], owned: bool) -> Array:
-    """[month, draw] robots bought so that `count` [month, draw] stand, each for `life_months`.
+def _orders(count: Array, life_months: Array, owned: Array) -> Array:
+    """[month, kind, draw] robots bought so that `count` stand, each for `life_months`.
 
-    What is owned at the start is of even ages and wears out evenly over one life.
+    `owned` [kind, 1] is 1 where those of the first day are owned already: they are of even ages
+    and wear out evenly over one life.
     """
     months = len(count)
-    width = max(count.shape[1], len(life_months))
-    count = np.broadcast_to(count, (months, width))
-    life = np.broadcast_to(life_months, (width,))
-    orders = np.zeros((months, width))
-    draw = np.arange(width)
+    shape = np.broadcast_shapes(count.shape[1:], life_months.shape)
+    count = np.broadcast_to(count, (months, *shape))
+    life = np.broadcast_to(life_months, shape).astype(np.int64)
+    orders = np.zeros((months, *shape))
+    place = np.ix_(*(np.arange(n) for n in shape))
     worn_at_start = count[0] / life * owned
     last = count[0] * owned
     for t in range(months):
-        old = np.where(t >= life, orders[np.maximum(t - life, 0), draw], 0.0)
+        old = np.where(t >= life, orders[(np.maximum(t - life, 0), *place)], 0.0)
         worn = old + np.where((t > 0) & (t <= life), worn_at_start, 0.0)
         orders[t] = np.maximum(count[t] - np.maximum(last - worn, 0.0), 0.0)
         last = np.maximum(last - worn, 0.0) + orders[t]

@@ -178,6 +178,7 @@ def _replica(
         prefix_cache=serve.prefix_cache,
         trace=trace,
         ttft_s=serve.slo_ttft_s,
+        ttft_tokens=serve.slo_ttft_tokens,
         tpot_s=serve.slo_tpot_s,
         percentile=serve.percentile,
         requests=serve.requests,

@@ -86,7 +86,8 @@ def sample(
     values = {}
     for row, path in enumerate(paths):
         driver = drivers.get(path)
-        median, draws = (0.5, u[row]) if driver is None else (driver.median, driver.ppf(u[row]))
+        median = 0.5 if driver is None else driver.median
+        draws = u[row] if driver is None or not count else driver.ppf(u[row])
         values[path] = _read_only(np.concatenate([[median], draws]))
     return Draws(count, values)
 

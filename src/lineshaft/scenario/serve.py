@@ -24,6 +24,7 @@ from lineshaft.scenario.fields import (
 )
 
 CertainSeconds = Annotated[float, quantity("s", gt=0, uncertain=False)]
+CertainTokens = Annotated[float, quantity("token", gt=0, uncertain=False)]
 CertainCount = Annotated[float, quantity("accelerator", ge=0, uncertain=False)]
 CertainGrowth = Annotated[float, quantity("1/year", gt=-1, uncertain=False)]
 PositiveShare = Annotated[float, quantity("1", gt=0, le=1, uncertain=False)]
@@ -129,12 +130,19 @@ class Serve(Section):
 
     trace: Text | None = default(None)
     """Request trace: a file in the format of the Azure LLM inference traces (CSV) or of Mooncake
-    (JSONL), relative to the working directory. Default: statistics of Azure's conversation
-    trace."""
+    (JSONL), relative to the working directory or to the scenario's file. Default: statistics of
+    Azure's conversation trace."""
     slo_ttft_s: CertainSeconds = default(
         2.0, source="MLPerf Inference v5.1, DeepSeek-R1 server: 2 s and 80 ms at p99"
     )
     """Service level: time to first token."""
+    slo_ttft_tokens: CertainTokens = default(
+        8500,
+        source="30 s for the longest prompts in arXiv:2407.00079, section 8.1.3; the straight line "
+        "between is an assumption",
+        confidence="low",
+    )
+    """Longest prompt that must meet `slo_ttft_s`; a longer one has more time, in proportion."""
     slo_tpot_s: CertainSeconds = default(
         0.08, source="MLPerf Inference v5.1, DeepSeek-R1 server: 2 s and 80 ms at p99"
     )

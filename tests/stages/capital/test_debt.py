@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lineshaft.errors import InputError
-from lineshaft.stages.capital.debt import Schedule, Tranches, schedule, service
+from lineshaft.stages.capital.debt import Schedule, Tranches, schedule
 
 
 def loan(rate: float = 0.09, draw: int = 0, free: int = 0, term: int = 60) -> Tranches:
@@ -82,14 +82,6 @@ def test_draws_with_their_own_rates_and_amounts() -> None:
         one = schedule(alone, drawn[:, d], 30)
         assert (one.interest_usd == table.interest_usd[:, :, d]).all()
         assert (one.closing_usd == table.closing_usd[:, :, d]).all()
-
-
-def test_an_early_repayment_lowers_the_payments() -> None:
-    _, full = service(loan(), 30, [500.0])
-    _, half = service(loan(), 30, [250.0])
-    assert half == pytest.approx(full / 2)
-    assert service(loan(), 60, [70.0])[1].tolist() == [70.0]
-    assert service(loan(), 70, [70.0])[1].tolist() == [70.0]
 
 
 def test_every_wrong_term_is_named_at_once() -> None:

@@ -5,7 +5,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lineshaft.errors import InputError
@@ -54,6 +54,12 @@ def conserved(work: Trace, out: Simulated, scheduler: Scheduler) -> None:
     assert t.prefill_s + t.cached_s + t.decode_s == pytest.approx(t.busy_s, rel=1e-9)
     assert t.busy_s <= out.end_s + 1e-9
     assert t.active_s <= t.busy_s
+    # each pair of a computed and a found token is counted once, however often it is recomputed
+    pairs = (out.cached_tokens * (work.input_tokens - out.cached_tokens))[done].sum()
+    half = 0.5 * times().pair_s * pairs
+    assert t.cached_s <= half * (1 + 1e-9) + 1e-12
+    if t.preemptions == 0:
+        assert t.cached_s == pytest.approx(half, rel=1e-9, abs=1e-12)
     assert (out.first_s[done] > out.arrival_s[done]).all()
     assert (out.finish_s[done] >= out.first_s[done]).all()
     need = -(-(work.input_tokens + work.output_tokens) // 16)
@@ -123,6 +129,25 @@ def test_prefix_hits_skip_work_but_never_the_last_token() -> None:
         assert out.cached_tokens.tolist() == [0, 32, 16]
         conserved(work, out, Scheduler(4, 64, 100, cache))
     assert simulate(work, times(), Scheduler(4, 64, 100, "none")).totals.cached_tokens == 0
+
+
+WAITS_FOR_A_PREFIX = (
+    trace([0.0, 0.1, 0.2], [16, 20, 39], [39, 53, 55], [[20], [10, 11], [10, 11, 12]]),
+    Scheduler(3, 64, 6, "lru"),
+)
+"""The third request lacks a block until the second, which runs, has computed their prefix."""
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_who_waits_is_let_in_by_a_prefix_that_was_just_computed(exact: bool) -> None:
+    work, scheduler = WAITS_FOR_A_PREFIX
+    out = simulate(work, times(), scheduler, exact=exact)
+    t = times()
+    # it starts in the step after the second's prompt, next to two decodes: 39 - 16 tokens
+    step = t.dense_s[25] + 1e-3 * (18 + 21) + 1e-4 * 23 * (16 + 12.0) + 3e-2
+    assert out.first_s[2] == pytest.approx(out.first_s[1] + step)
+    assert out.cached_tokens.tolist() == [0, 0, 16]
+    conserved(work, out, scheduler)
 
 
 def test_the_least_recently_used_prefix_goes_first() -> None:
@@ -195,8 +220,36 @@ def workloads(draw: st.DrawFn) -> tuple[Trace, Scheduler]:
     return work, scheduler
 
 
+LARGE_REQUESTS = (
+    trace(
+        [0.053, 0.076, 0.196, 0.253, 0.286, 0.363, 0.389, 0.395, 0.482, 0.609, 0.811, 0.866, 0.982],
+        [85, 16, 20, 102, 39, 104, 84, 101, 40, 81, 117, 52, 93],
+        [39, 39, 53, 52, 55, 25, 1, 46, 24, 33, 8, 41, 56],
+        [
+            [10, 11, 12, 13, 14, 15],
+            [20],
+            [10, 11],
+            [0, 101, 102, 103, 104, 105, 106],
+            [10, 11, 12],
+            [111, 112, 113, 114, 115, 116, 117],
+            [20, 21, 22, 121, 122, 123],
+            [0, 1, 2, 3, 4, 5, 131],
+            [0, 1, 2],
+            [20, 21, 22, 23, 141, 142],
+            [20, 21, 22, 23, 24, 25, 26, 151],
+            [10, 11, 12, 13],
+            [20, 21, 22, 161, 162, 163],
+        ],
+    ),
+    Scheduler(3, 64, 6, "lru"),
+)
+"""Refusals, preemptions, evictions and shared prefixes in one."""
+
+
 @settings(max_examples=150, deadline=None)
 @given(workloads(), st.sampled_from([0, 3]))
+@example(WAITS_FOR_A_PREFIX, 0)
+@example(LARGE_REQUESTS, 0)
 def test_skipping_equals_every_iteration(case: tuple[Trace, Scheduler], clients: int) -> None:
     work, scheduler = case
     fast = simulate(work, times(), scheduler, clients=clients)

@@ -19,7 +19,7 @@ from lineshaft.stages.capital.captable import (
     pro_rata,
     waterfall,
 )
-from lineshaft.stages.capital.debt import Schedule, Tranches, schedule, service
+from lineshaft.stages.capital.debt import Schedule, Tranches, schedule
 
 __all__ = [
     "Schedule",
@@ -31,6 +31,5 @@ __all__ = [
     "post_money",
     "pro_rata",
     "schedule",
-    "service",
     "waterfall",
 ]

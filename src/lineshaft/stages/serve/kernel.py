@@ -301,9 +301,9 @@ def simulate(
                     context += computed[r] + 1
                 else:
                     pairs += take * (computed[r] + 0.5 * (take + 1))
-                    # recomputation is the price of preemption, not of a hit
-                    prompt = min(computed[r] + take, inputs[r]) - max(computed[r], highest[r])
-                    hit_pairs += max(0, prompt) * cached[r]
+                    if cached[r] > 0:  # recomputation is the price of preemption, not of a hit
+                        prompt = min(computed[r] + take, inputs[r]) - max(computed[r], highest[r])
+                        hit_pairs += max(0, prompt) * cached[r]
             n_prefill = n_tokens - n_decode
             spent = dense_s[n_tokens] + kv_s * context + pair_s * pairs + seq_s * seqs
             # the dense part is shared half by what decode adds to prefill, half by what is left

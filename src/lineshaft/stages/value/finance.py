@@ -227,27 +227,34 @@ def _log_rate(parts: Array, low: Array, high: Array) -> Array:
 
 def _log_ratio(parts: Array, u: Array) -> tuple[Array, Array]:
     """log(money in / money out) at log(1+r) = u, and its slope in u; both [row]."""
+    time = np.arange(float(len(parts)))
     v = np.exp(-u)
-    value = parts[-1].copy()
-    moment = np.zeros_like(value)
-    for part in parts[-2::-1]:
-        moment *= v
-        moment += value
-        value *= v
-        value += part
-    duration = v * moment / value
+    if len(u) < len(parts):  # few rows: one sweep over all times at once
+        weight = np.empty((len(parts), len(u)))
+        weight[0], weight[1:] = 1.0, v
+        np.cumprod(weight, axis=0, out=weight)
+        value = np.einsum("tsr,tr->sr", parts, weight)
+        duration = np.einsum("tsr,tr,t->sr", parts, weight, np.arange(float(len(parts)))) / value
+    else:  # many rows: Horner, which keeps no table of weights
+        value = parts[-1].copy()
+        moment = np.zeros_like(value)
+        for part in parts[-2::-1]:
+            moment *= v
+            moment += value
+            value *= v
+            value += part
+        duration = v * moment / value
     return np.log(value[0] / value[1]), duration[1] - duration[0]
 
 
 def _sign_changes(flows: Array) -> tuple[NDArray[np.int64], Array]:
     """How often each column changes its sign, zeros skipped, and its first sign (0 if none)."""
-    last = np.zeros(flows.shape[1])
-    first = np.zeros(flows.shape[1])
-    changes = np.zeros(flows.shape[1], np.int64)
-    for sign in np.sign(flows):
-        changes += sign * last < 0
-        first = np.where(first == 0, sign, first)
-        last = np.where(sign == 0, last, sign)
+    signs = np.sign(flows)
+    # the last sign that was not 0, up to and including each time
+    place = np.maximum.accumulate(np.where(signs != 0, np.arange(len(signs))[:, None], 0), axis=0)
+    running = np.take_along_axis(signs, place, axis=0)
+    changes = (running[1:] * running[:-1] < 0).sum(axis=0)
+    first = np.take_along_axis(signs, (signs != 0).argmax(axis=0)[None], axis=0)[0]
     return changes, first
 
 
