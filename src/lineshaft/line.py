@@ -163,6 +163,7 @@ def simulate(parameters: Parameters, curves: Curves) -> Tables:
             x.worth,
         )
     capital.finish(x.funded)
+    allocation.finish(x.fielded, x.admitted, x.admitted_tokens)
     train.finish(x.trained, calendar)
     floor.finish(x.fielded, x.done, x.robots)
     plant.finish(x.powered)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -79,7 +80,8 @@ def review_minutes(scenario: Scenario, draws: Draws) -> Array:
 
 def send_back_minutes(scenario: Scenario, draws: Draws) -> Array:
     """[kind, draw] reviewer minutes per wrong task that is reviewed, on top of its review."""
-    policies = [_policies(scenario)[k.name] for k in scenario.agents.kind]
+    by_kind = _policies(scenario)
+    policies = [by_kind[k.name] for k in scenario.agents.kind]
     return stack(
         _policy_drawn(draws, p, "detection") * _policy_drawn(draws, p, "rework_minutes")
         for p in policies
@@ -101,8 +103,13 @@ def _policies(scenario: Scenario) -> dict[str, Policy]:
             )
             for name in wrong
         )
-    other = own.get(DEFAULT, Policy(name=DEFAULT))
+    other = own.get(DEFAULT) or _usual_policy()
     return {name: own.get(name, other) for name in kinds}
+
+
+@lru_cache
+def _usual_policy() -> Policy:
+    return Policy(name=DEFAULT)
 
 
 def _role(scenario: Scenario, name: str) -> Role:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -37,7 +38,7 @@ class Distribution:
     @property
     def median(self) -> float:
         """The value at u = 0.5, which is the value of the median case."""
-        return float(self.ppf(0.5))
+        return _median(self)
 
     @property
     def support(self) -> tuple[float, float]:
@@ -451,6 +452,12 @@ class Truncated(Distribution):
 
     def to_toml(self) -> float | str | dict[str, Any]:
         return self.inner.to_toml()
+
+
+@lru_cache(maxsize=4096)
+def _median(number: Distribution) -> float:
+    """Kept, because a scenario asks for the same medians each time it is solved."""
+    return float(number.ppf(0.5))
 
 
 NAMED: dict[str, type[Distribution]] = {

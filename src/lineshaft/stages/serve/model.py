@@ -37,6 +37,7 @@ _CHIPS, _TOKENS, _POWER = (np.int8(CODE[name]) for name in ("chips", "tokens", "
 _NONE = np.int8(127)  # above every code: the smallest code in sight is the leftmost reason
 _NOWHERE = 0.5 * NO_CAPACITY
 _TINY = 1e-300
+_total = np.add.reduce  # what .sum() calls, without its checks: these run each month
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ class Serve:
         free -= reserved.leased[t]
         free -= reserved.training[t]
         np.maximum(free, 0.0, out=free)
-        capacity = (self.rate * free).sum(axis=2)
+        capacity = _total(self.rate * free, axis=2)
         capacity *= p.speed * self.seconds[t]
         share = self.not_bought / np.maximum(capacity, 1.0 / NO_CAPACITY)
         return TokenOffer(share, p.quota_tokens[t], free, self._why(t, energised, accelerators))
@@ -142,11 +143,11 @@ class Serve:
         """[draw] why there are no more accelerators to serve on."""
         if not self.owned:
             return self.only_tokens
-        held_w = (accelerators.installed[t] * self.scale).sum(axis=0)
-        spare_w = (energised.usable_w[t] - energised.leased_w[t]).sum(axis=0) - held_w
+        held_w = _total(accelerators.installed[t] * self.scale, axis=0)
+        spare_w = _total(energised.usable_w[t] - energised.leased_w[t], axis=0) - held_w
         halls = energised.binding[t]
         halls = np.where(halls > 0, halls, _NONE).min(axis=0)
-        stored = accelerators.stored[t].sum(axis=0) > 0.5
+        stored = _total(accelerators.stored[t], axis=0) > 0.5
         # halls still to come explain full ones; full halls without any to come are all the power
         full = np.where(stored, _POWER, _TOKENS)
         full = np.where(halls < _NONE, halls, full)
@@ -166,17 +167,17 @@ class Serve:
         """Month `t`: serve, count states, latency, power, rent."""
         p = self.params
         busy = self._serve(t, admitted, offer, served)
-        room = offer.accelerators - busy.sum(axis=0)
+        room = offer.accelerators - _total(busy, axis=0)
         # accelerators at work in the mean and in the busiest hour, and the whole replicas for them
         work = busy * self.mean_and_peak
         replicas = np.ceil(work * self.per_replica - 1e-9)
         replicas *= self.replica
         using, ready = replicas
         ready -= busy
-        asked = ready.sum(axis=0)
+        asked = _total(ready, axis=0)
         if (asked > room).any():
             ready *= np.clip(room / np.maximum(asked, _TINY), 0.0, 1.0)
-        headroom = ready.sum(axis=0)
+        headroom = _total(ready, axis=0)
         ready += busy
         np.minimum(using if p.autoscale else ready, ready, out=using)
         states.installed[t] = accelerators.installed[t]
@@ -206,7 +207,7 @@ class Serve:
         if share.max(initial=0.0) > _NOWHERE:
             part = np.where(share[:, 2] > _NOWHERE, 0.0, 1.0)
             by_model *= part
-        asked = by_model.sum(axis=0)
+        asked = _total(by_model, axis=0)
         if (asked > 1.0).any():
             fill = 1.0 / np.maximum(asked, 1.0)
             part = np.where(self.bought > 0, 1.0, fill) * (1.0 if part is None else part)
@@ -248,9 +249,9 @@ class Serve:
         served: Served,
     ) -> None:
         carries = self.rate[:, 2] * free
-        total = carries.sum(axis=1)
+        total = _total(carries, axis=1)
         carries /= np.maximum(total, _TINY)[:, None]
-        mean = (carries[..., None] * found).sum(axis=2)
+        mean = _total(carries[..., None] * found, axis=2)
         there = total > 0
         np.copyto(ledger.ttft_s, mean[0, ..., 1], where=there)
         np.copyto(ledger.tpot_s, mean[0, ..., 2], where=there)
@@ -259,14 +260,14 @@ class Serve:
         load = busy * self.load_slo
         load /= np.maximum(ready, _TINY)
         load *= carries
-        served.load[t] = load.sum(axis=1)
+        served.load[t] = _total(load, axis=1)
 
     def _power(self, t: int, replicas: Array, chip: Array, states: States) -> None:
         """Energy and highest power of month `t`, for the plant. `chip` is [mean and peak, model,
         fleet, draw] power over the chip's maximum."""
         p = self.params
-        at_work = replicas.sum(axis=1)
-        drawn = (replicas * chip).sum(axis=1)
+        at_work = _total(replicas, axis=1)
+        drawn = _total(replicas * chip, axis=1)
         drawn *= self.slope
         drawn += at_work * self.base
         rest = (states.leased[t] + states.training[t]) * p.training_share

@@ -227,7 +227,6 @@ def _log_rate(parts: Array, low: Array, high: Array) -> Array:
 
 def _log_ratio(parts: Array, u: Array) -> tuple[Array, Array]:
     """log(money in / money out) at log(1+r) = u, and its slope in u; both [row]."""
-    time = np.arange(float(len(parts)))
     v = np.exp(-u)
     if len(u) < len(parts):  # few rows: one sweep over all times at once
         weight = np.empty((len(parts), len(u)))
