@@ -27,6 +27,8 @@ from lineshaft.tables import Array, Dims
 POLICIES = ("value", "priority", "proportional")
 
 _TINY = 1e-100
+_NOBODY = 1e-9
+"""Tasks a month that are none: what a share of NO_CAPACITY leaves."""
 _total = np.add.reduce  # what .sum() calls, without its checks: these run each month
 Places = NDArray[np.int64]
 """[kind, draw] row of the resource that ran out, −1 where none did."""
@@ -109,6 +111,7 @@ class Allocation:
             tasks, left, limit = self._share_out(
                 fielded.price_usd[t] * success, use, offered, bound, p.minimum_tasks[t]
             )
+            tasks[tasks < _NOBODY] = 0.0
         turned = demand - tasks
         admitted.admitted_tasks[t] = tasks
         admitted.turned_away_tasks[t] = turned

@@ -68,6 +68,20 @@ def _say(values: Array, unit: str) -> str:
     return format_quantity(float(values[..., 0].sum()), unit)
 
 
+def concerns(x: Tables) -> tuple[str, ...]:
+    """What a reader must know before any headline: a plan that runs out of money."""
+    short = x.worth.cash_usd[:, 0] < 0
+    if not short.any():
+        return ()
+    month = x.dims.labels["month"][int(short.argmax())]
+    least = format_quantity(float(x.worth.cash_usd[:, 0].min()), "USD")
+    text = (
+        f"The money runs out in {month} and cash falls to {least}: operations cost more than they "
+        "earn and no round pays for it. What follows that month shows the gap, not a firm."
+    )
+    return (text,)
+
+
 def binding_by_year(x: Tables) -> dict[str, str]:
     """What limited the last unit of work not done, by calendar year, most frequent first.
 

@@ -100,7 +100,7 @@ def _run(
     from lineshaft.report import write_report
     from lineshaft.runs import write
     from lineshaft.scenario.writing import dump
-    from lineshaft.stations import stations
+    from lineshaft.stations import concerns, stations
 
     read_s = time.perf_counter() - started
     curves = characterise(
@@ -142,7 +142,7 @@ def _run(
         timings={"read": read_s, "curves": curves_s, "line": line_s},
         characterised=curves.made,
         checks=residuals(outcome.tables),
-        notes=notes(asked),
+        notes=(*concerns(outcome.tables), *notes(asked)),
         claims={
             claim.name: check.verdicts
             for claim, check in zip(asked.value.claim, claim_checks(asked), strict=True)

@@ -22,5 +22,5 @@ def notes(scenario: Scenario) -> tuple[str, ...]:
     }
     names = [stage for stage, empty in unused.items() if empty]
     if names:
-        found.append(f"this scenario does not need {', '.join(names)}: those tables are empty.")
+        found.append(f"This scenario does not need {', '.join(names)}: those tables are empty.")
     return tuple(note for note in found if note)

@@ -200,7 +200,8 @@ def _replica(
         except InputError as error:
             last = error
         else:
-            return replace(inputs, tp=tp)
+            most = tp if model.tp else max(_sizes(one))
+            return replace(inputs, tp=tp, tp_most=most)
     raise last
 
 

@@ -48,8 +48,9 @@ class Model(Section):
     """Own: fleets that it may use, as "campus / accelerator", a campus or an accelerator. Default:
     all that hold it."""
     tp: AtLeastOne | None = default(None)
-    """Own: accelerators of one replica. Default: the least power of two that holds the weights
-    and the longest request, on each accelerator type."""
+    """Own: accelerators of one replica. Default, on each accelerator type: of the powers of two
+    that hold the weights and the longest request, the one that carries most requests per
+    accelerator at the service level."""
     precision: Text | None = default(None)
     """Own: of the matrix products. Default: fp8 where the accelerator has it, else bf16."""
     weight_bytes: PositiveBytes | None = default(None)

@@ -159,3 +159,22 @@ def test_deepseek_day() -> None:
     assert (prefill, decode) == pytest.approx((95.48, 131.38), abs=0.005)
     assert prefill + decode == pytest.approx(226.86, abs=0.005)
     assert cost_usd(DEEPSEEK_DAY, 226.75) == pytest.approx(87_072)
+
+
+def test_the_replica_size_that_carries_most_is_taken() -> None:
+    alone = [characterise(replace(INPUTS, tp=tp)) for tp in (1, 2, 4)]
+    carried = [
+        np.interp(c.load_slo, c.load, c.requests_per_s) / c.accelerators_per_replica for c in alone
+    ]
+    chosen = characterise(replace(INPUTS, tp_most=4))
+    assert chosen.accelerators_per_replica == (1, 2, 4)[int(np.argmax(carried))]
+    # a level that one accelerator cannot hold is held by a larger replica
+    tight = replace(INPUTS, tpot_s=float(alone[0].tpot_mean_s[0]) * 0.8)
+    with pytest.raises(InputError, match="misses it"):
+        characterise(tight)
+    assert characterise(replace(tight, tp_most=8)).accelerators_per_replica > 1
+
+
+def test_a_level_that_no_size_holds_is_told() -> None:
+    with pytest.raises(InputError, match="misses it"):
+        characterise(replace(INPUTS, tp_most=8, tpot_s=1e-5))

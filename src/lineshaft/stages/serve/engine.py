@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,9 @@ class ServeInputs:
     chip: Chip
     tp: int = 1
     """Accelerators of one replica (tensor parallel)."""
+    tp_most: int = 0
+    """Where it is above `tp`, replicas of 2, 4, … times `tp` up to this size are tried too, and the
+    size that carries most requests per accelerator at the service level is taken."""
     precision: str = "bf16"
     """Of the matrix products: one of the chip's."""
     weight_byte: float = 2.0
@@ -100,6 +103,8 @@ def characterise(inputs: ServeInputs) -> ServeCurve:
         InputError: the model does not fit; the chip lacks the precision; a limit is impossible; or
             even a nearly idle replica misses the service level.
     """
+    if inputs.tp_most > inputs.tp:
+        return _best_size(inputs)
     _check(inputs)
     trace = _trace(inputs)
     times, scheduler = _instance(inputs, trace)
@@ -121,6 +126,28 @@ def characterise(inputs: ServeInputs) -> ServeCurve:
     rates += np.geomspace(slo.rate_rps, beyond, inputs.points - below)[1:].tolist()
     found = [light, slo, *(at(rate) for rate in rates if rate > light.rate_rps)]
     return _curve(inputs, trace, sorted(found, key=lambda point: point.rate_rps), slo)
+
+
+def _best_size(inputs: ServeInputs) -> ServeCurve:
+    """The curve of the best replica size: they are tried upwards until one is worse."""
+    best: ServeCurve | None = None
+    missed: InputError | None = None
+    tp, most = inputs.tp, 0.0
+    while tp <= inputs.tp_most:
+        try:
+            curve = characterise(replace(inputs, tp=tp, tp_most=0))
+        except InputError as error:
+            missed = missed or error
+        else:
+            carried = float(np.interp(curve.load_slo, curve.load, curve.requests_per_s)) / tp
+            if carried <= most:
+                break
+            best, most = curve, carried
+        tp *= 2
+    if best is None:
+        assert missed is not None
+        raise missed
+    return best
 
 
 def _check(inputs: ServeInputs) -> None:
