@@ -30,7 +30,7 @@ from lineshaft.scenario.fields import (
     Whole,
     default,
 )
-from lineshaft.scenario.reading import read, read_dict, variants
+from lineshaft.scenario.reading import read, variants
 from lineshaft.scenario.writing import dump
 
 
@@ -357,17 +357,6 @@ def test_wrong_overrides() -> None:
         ("--set", "serv"),
     ]
     assert told[1].fix == "did you mean 'coder'?"
-
-
-def test_read_dict() -> None:
-    """The merged values before any check."""
-    assert read_dict(VARIANTS, variant="cheap", overrides=["x.y=1"]) == {
-        "serve": {"replicas": 4},
-        "share": 5,
-        "x": {"y": 1},
-    }
-    with pytest.raises(InputError, match="no variant"):
-        read_dict(VARIANTS, variant="x")
 
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=8)

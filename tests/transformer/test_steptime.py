@@ -10,11 +10,9 @@ from hypothesis import strategies as st
 from lineshaft.transformer import Architecture, attention_parameters, expert_parameters, from_row
 from lineshaft.transformer.activations import activation_bytes_per_layer, checkpoint_bytes_per_layer
 from lineshaft.transformer.steptime import (
-    attention_s,
     elementwise_bytes_per_token,
     gemm_efficiency,
     gemm_s,
-    kv_read_s,
     layer_gemms,
 )
 
@@ -48,8 +46,6 @@ def test_small_products_are_bound_by_memory_large_ones_by_arithmetic() -> None:
 
     assert seconds(1) == pytest.approx(2 * (8192**2 + 2 * 8192) / 3e12)
     assert seconds(8192) == pytest.approx(2 * 8192**3 / 0.8e15)
-    assert attention_s(1e12, peak_flops=1e15, efficiency=0.5) == pytest.approx(2e-3)
-    assert kv_read_s(3e9, memory_bytes_per_s=3e12) == pytest.approx(1e-3)
 
 
 @pytest.mark.parametrize("name", MODELS)

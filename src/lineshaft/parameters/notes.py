@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lineshaft.parameters.serve import serve_note
+from lineshaft.parameters.value import circular_finance
 
 if TYPE_CHECKING:
     from lineshaft.scenario import Scenario
@@ -23,4 +24,9 @@ def notes(scenario: Scenario) -> tuple[str, ...]:
     names = [stage for stage, empty in unused.items() if empty]
     if names:
         found.append(f"This scenario does not need {', '.join(names)}: those tables are empty.")
+    circle = circular_finance(scenario)
+    if circle:
+        found.append(
+            f"Money goes in a circle: {', '.join(circle)} invest and buy at once."
+        )
     return tuple(note for note in found if note)

@@ -13,6 +13,7 @@ from lineshaft.contracts.calendar import Calendar
 from lineshaft.errors import InputError, Problem
 from lineshaft.parameters.build import design_w
 from lineshaft.parameters.common import Array, growing, pick, places, stack
+from lineshaft.parameters.floor import kind_sites
 from lineshaft.scenario.complaints import suggestion
 from lineshaft.scenario.locate import join
 from lineshaft.scenario.plant import CLIMATE, Site
@@ -54,8 +55,6 @@ def params(scenario: Scenario, draws: Draws, dims: Dims, calendar: Calendar) -> 
     def each(value: Callable[[Site], Array]) -> Array:
         return stack(value(site) for site in sites)
 
-    kinds = dims.labels["kind"]
-    homes = _homes(scenario)
     grids = [
         drawn(s, "grid_w")
         if s.grid_w is not None
@@ -65,7 +64,7 @@ def params(scenario: Scenario, draws: Draws, dims: Dims, calendar: Calendar) -> 
     fleets = [a.campus for a in scenario.build.accelerators] + [""] * len(scenario.serve.rented)
     return Params(
         fleet_site=places(fleets, dims.labels["site"]),
-        kind_site=places([homes.get(kind, "") for kind in kinds], dims.labels["site"]),
+        kind_site=kind_sites(scenario, dims),
         grid_w=stack(grids),
         other_w=each(lambda s: drawn(s, "other_w")),
         house_share=each(lambda s: drawn(s, "house_share")),
@@ -163,12 +162,6 @@ def _sites(scenario: Scenario, dims: Dims) -> list[Site]:
     if problems:
         raise InputError(problems)
     return [rows.get(name) or Site(name=name) for name in labels]
-
-
-def _homes(scenario: Scenario) -> dict[str, str]:
-    """The site of every embodied kind."""
-    sites = scenario.floor.site
-    return {r.name: r.site or sites[0].name for r in scenario.floor.robots}
 
 
 def _floor_peaks(scenario: Scenario, dims: Dims) -> Array:

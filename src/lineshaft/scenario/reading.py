@@ -60,17 +60,6 @@ def read(
     return result
 
 
-def read_dict(
-    source: Input, *, variant: str | None = None, overrides: Sequence[str] = ()
-) -> dict[str, Any]:
-    """The merged values of `source` before any check against a model; errors as in `read`."""
-    root, found, _ = _resolve(source, variant, overrides, None)
-    if found:
-        raise InputError(problem for _, problem in sorted(found, key=lambda item: item[0]))
-    values: dict[str, Any] = plain(root)
-    return values
-
-
 def variants(source: Input) -> tuple[str, ...]:
     """The names of the variants in `source`, imports included."""
     loader = _Loader()
@@ -81,7 +70,7 @@ def variants(source: Input) -> tuple[str, ...]:
 
 
 def _resolve(
-    source: Input, variant: str | None, overrides: Sequence[str], model: type[BaseModel] | None
+    source: Input, variant: str | None, overrides: Sequence[str], model: type[BaseModel]
 ) -> tuple[Node, list[Found], bool]:
     """The merged tree, the problems so far, and whether some file could not be read."""
     loader = _Loader()
@@ -99,7 +88,7 @@ def _resolve(
         found.append(_told(node, "variants", f"no variant {variant!r}", allowed, fix))
     elif variant is not None and isinstance(names[variant].value, dict):
         root = merge(root, names[variant])
-    defaults = _defaults(model) if overrides and model else None
+    defaults = _defaults(model) if overrides else None
     for text in overrides:
         found += _override(root, text, defaults)
     return root, found, gaps

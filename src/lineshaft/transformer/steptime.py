@@ -80,16 +80,6 @@ def layer_gemms(
     return tuple(gemms)
 
 
-def attention_s(flops: Num, *, peak_flops: float, efficiency: Num) -> Num:
-    """Seconds of fused attention: scores and weighted sum never leave the chip."""
-    return flops / (peak_flops * efficiency)
-
-
-def kv_read_s(kv_bytes: Num, *, memory_bytes_per_s: Num) -> Num:
-    """Seconds that one decode step needs to read `kv_bytes` of key-value cache."""
-    return kv_bytes / memory_bytes_per_s
-
-
 def elementwise_bytes_per_token(
     arch: Architecture, *, dropout: bool = False, moe: bool = False
 ) -> tuple[float, float]:

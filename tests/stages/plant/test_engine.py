@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import lineshaft
@@ -236,6 +236,7 @@ def test_cases_broadcast_against_hours() -> None:
     dry=st.floats(-15.0, 44.0),
     depression=st.floats(0.0, 15.0),
 )
+@example(kind="hybrid", liquid=0.0, load=0.5, dry=15.0, depression=3.0)
 def test_power_balances_and_rises_with_heat(
     kind: Rejection, liquid: float, load: float, dry: float, depression: float
 ) -> None:
@@ -249,7 +250,9 @@ def test_power_balances_and_rises_with_heat(
     assert (hour.pue > 1.0).all()
     assert min(hour.loss_w.min(), hour.fan_w.min(), hour.pump_w.min(), hour.chiller_w.min()) >= 0.0
     assert hour.facility_w[1] >= hour.facility_w[0]
-    assert hour.facility_w[2] >= hour.facility_w[0] - 1e-3
+    # a hybrid cooler that begins to use water in the warmer hour saves fan power by it
+    if kind != "hybrid" or hour.water_kg_s[2] == hour.water_kg_s[0] == 0:
+        assert hour.facility_w[2] >= hour.facility_w[0] - 1e-3
 
 
 def test_problems_are_collected() -> None:

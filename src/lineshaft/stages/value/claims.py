@@ -303,7 +303,7 @@ def _revenue_finding(
             texts.append(f"at {must.rate:.3g}: {WHY[code][0]}")
         else:
             texts.append(
-                f"at {must.rate:.3g} growth of {must.growth:.0%} in year 1 and "
+                f"at a discount rate of {must.rate:.0%}, growth of {must.growth:.0%} in year 1 and "
                 f"{money(must.final_revenue_usd)} of revenue in year {plan.years}"
             )
     level: Level = "flag" if any(np.isnan(must.growth) for must in asked) else "ok"
