@@ -26,7 +26,5 @@ def notes(scenario: Scenario) -> tuple[str, ...]:
         found.append(f"This scenario does not need {', '.join(names)}: those tables are empty.")
     circle = circular_finance(scenario)
     if circle:
-        found.append(
-            f"Money goes in a circle: {', '.join(circle)} invest and buy at once."
-        )
+        found.append(f"Money goes in a circle: {', '.join(circle)} invest and buy at once.")
     return tuple(note for note in found if note)
