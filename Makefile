@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
+MAKEFLAGS += --no-print-directory
 
 .PHONY: setup setup-run run test check lint bench docs clean
 .DEFAULT_GOAL := help
@@ -14,7 +15,8 @@ help:
 	@echo "make bench   speed figures      make docs  check the docs      make clean  remove .venv"
 
 $(VENV)/run.stamp: requirements.lock pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || \
+	  { echo "no virtual environment: on Debian, apt-get install python3-venv"; exit 1; }
 	@echo "installing what lineshaft needs (once, about a minute) …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

@@ -43,6 +43,10 @@ class Power:
         )
 
 
+NOTHING = 1e-12
+"""Tasks, tokens, watts or dollars that are none."""
+
+
 def tenant_share(leased_w: Array, it_j: Array, own_j: Array) -> Array:
     """[site, draw] tenants' share of each site's IT energy `it_j`.
 
@@ -53,9 +57,9 @@ def tenant_share(leased_w: Array, it_j: Array, own_j: Array) -> Array:
 
 
 def ratio(top: Array, bottom: Array) -> Array:
-    """top / bottom, 0 where there is nothing to divide by."""
+    """top / bottom, 0 where there is nothing to divide by: below NOTHING is rounding, not work."""
     top, bottom = np.broadcast_arrays(top, bottom)
-    return np.divide(top, bottom, out=np.zeros(top.shape), where=bottom > 0)
+    return np.divide(top, bottom, out=np.zeros(top.shape), where=bottom > NOTHING)
 
 
 def split(cost: Array, work: Array) -> Array:
