@@ -72,6 +72,7 @@ class Allocation:
         codes = [CODE["tokens"]] * (1 + providers) + [CODE[f"people: {role}"] for role in ROLES]
         self.resource_code = np.array(codes, np.int8)
         self.use = np.zeros((len(codes), kinds, dims.width))
+        self.classes = np.zeros((kinds, 3, dims.width))
         self.offered = np.ones((len(codes), dims.width))
         self.reviewer = 1 + providers + ROLES.index("reviewer")
         self.operator = 1 + providers + ROLES.index("operator")
@@ -90,10 +91,10 @@ class Allocation:
         p, use, offered = self.params, self.use, self.offered
         demand = fielded.demand_tasks[t]
         # work left over from last month takes agents and robots before new work does
-        bound = np.clip(fielded.possible_tasks[t] - ledger.work, 0.0, demand)
-        classes = np.stack(
-            (fielded.input_tokens[t], fielded.cached_tokens[t], fielded.output_tokens[t]), axis=1
-        )
+        bound = np.minimum(np.maximum(fielded.possible_tasks[t] - ledger.work, 0.0), demand)
+        classes = self.classes
+        classes[:, 0], classes[:, 1] = fielded.input_tokens[t], fielded.cached_tokens[t]
+        classes[:, 2] = fielded.output_tokens[t]
         per_task = _total(classes, axis=1)
         success = fielded.success[t]
         use[0] = _total(classes * tokens.share_per_token[p.kind_model], axis=1) * self.peak

@@ -119,7 +119,7 @@ class Agents:
         if self.any_robot:
             self._buy(t, ledger, funded, energised, accelerators, robots)
         at = (np.log2(library.horizon_s[t]) - self.log2_task - self.first) / self.step
-        at = np.clip(at, 0.0, self.last + 0.999_999)
+        at = np.minimum(np.maximum(at, 0.0), self.last + 0.999_999)
         low = at.astype(np.int64)
         part = (at - low)[..., None]
         left = self.table[self.kind, :, low]
@@ -166,7 +166,7 @@ class Agents:
         kept = np.maximum(ledger.robots - self.worn[t], 0.0)
         want = np.maximum(p.robots[t] - kept, 0.0)
         due = want * p.robot_usd[t]
-        paid = np.clip(money - (np.cumsum(due, axis=0) - due), 0.0, due)
+        paid = np.minimum(np.maximum(money - (np.cumsum(due, axis=0) - due), 0.0), due)
         share = np.divide(paid, due, out=np.ones_like(due), where=due > 0)
         ledger.robots = kept + share * want
         robots.owned[t] = ledger.robots

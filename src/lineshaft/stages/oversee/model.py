@@ -54,8 +54,9 @@ class Oversee:
 
     def __init__(self, params: Params, dims: Dims, calendar: Calendar, curve: OverseeCurve) -> None:
         self.params, self.curve, self.days = params, curve, calendar.days
-        self.offered = params.headcount * (params.minutes * params.utilisation)
         self.roles = (dims.size("role"), dims.width)
+        offered = params.headcount * (params.minutes * params.utilisation)
+        self.offered = np.broadcast_to(offered, (len(offered), *self.roles))
         self.send_back_min = params.detection * params.rework_min
 
     def open(self, people: People) -> None:
@@ -68,12 +69,11 @@ class Oversee:
     def offer(self, t: int, ledger: Ledger, fielded: Fielded) -> PeopleOffer:
         """Minutes of month `t`, and what work in the queue takes of them first."""
         p = self.params
-        minutes = np.broadcast_to(self.offered[t], self.roles)
         owed = np.zeros(self.roles)
         send_back = (1.0 - fielded.correct[t]) * self.send_back_min
         owed[_REVIEWER] = (ledger.review * (fielded.review_min[t] + send_back)).sum(axis=0)
         owed[_OPERATOR] = (ledger.work * fielded.intervention_min[t]).sum(axis=0)
-        return PeopleOffer(minutes, owed, p.review_share)
+        return PeopleOffer(self.offered[t], owed, p.review_share)
 
     def advance(
         self,

@@ -67,13 +67,13 @@ class Plant:
         # [month of year, site * (grid + 1), 4] power and water per watt of plant
         table = np.zeros((12, sites, _GRID + 1, 4))
         at = np.linspace(0.0, 1.0, _GRID + 1)
-        self.cool = np.ones((12, sites, 1))
+        self.cool = np.ones((12, sites, dims.width))
         for s, c in curves.items():
             parts = (c.loss_share, c.cooling_share, c.peak_share, c.water_l_per_kwh)
             for i, part in enumerate(parts):
                 for month in range(12):
                     table[month, s, :, i] = np.interp(at, *_from_zero(c.load, part[month]))
-            self.cool[:, s, 0] = np.minimum(c.derate, 1.0)
+            self.cool[:, s] = np.minimum(c.derate, 1.0)[:, None]
         self.full_peak = table[:, :, -1, _PEAK, None]
         self.table = table.reshape(12, -1, 4)
         self.slope = np.append(np.diff(self.table, axis=1), self.table[:, :1], axis=1)
@@ -130,7 +130,7 @@ class Plant:
         cool = self.cool[month]
         full_w = plant_w * (1.0 + self.full_peak[month] * p.overhead)
         room_w = p.grid_w - base_w
-        derate: Array = np.broadcast_to(cool, full_w.shape)
+        derate: Array = cool
         if (full_w > room_w).any():
             # load = room less overhead at that load: the steps fall on both sides of the solution,
             # ever closer, and the lower of the last two fits
