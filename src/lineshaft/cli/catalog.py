@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -27,7 +28,9 @@ def catalog(
     names = (table,) if table else facts.names()
     found = 0
     for name in names:
-        for row in facts.search(name, search) if search else facts.table(name):
+        rows = facts.search(name, search) if search else facts.table(name)
+        # what is called so comes before what mentions it
+        for row in sorted(rows, key=lambda row: not _called(row.names, search)):
             found += 1
             if as_json:
                 print(json.dumps({"table": name, **row}, default=str, ensure_ascii=False))
@@ -40,3 +43,7 @@ def catalog(
             print(f"    {'source':28} {row.source} ({row['as_of']})")
     if not found:
         print(f"no row of {', '.join(names)} has '{search}'")
+
+
+def _called(names: Iterable[str], text: str) -> bool:
+    return any(text.casefold() in name.casefold() for name in names)
