@@ -160,7 +160,8 @@ def _nobody_share(x: Tables) -> Array:
     return _ratio(_state(x, "empty"), _state(x, "installed") - taken)
 
 
-def _pue(x: Tables) -> Array:
+def pue(x: Tables) -> Array:
+    """[draw] energy of IT, plant and base load over IT energy, last 12 months; NaN without IT."""
     p = x.powered
     it = _year(p.it_j).sum(axis=0)
     return _ratio(it + _year(p.losses_j + p.cooling_j + p.other_j).sum(axis=0), it)
@@ -277,7 +278,7 @@ MEASURES: tuple[Measure, ...] = (
         "facility energy but for robots over IT energy",
         "last 12 months",
         ("powered.it_j", "powered.losses_j", "powered.cooling_j", "powered.other_j"),
-        _pue,
+        pue,
     ),
     Measure(
         "plant.energy_kwh",

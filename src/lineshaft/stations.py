@@ -9,6 +9,7 @@ import numpy as np
 
 from lineshaft.contracts.reasons import NAMES
 from lineshaft.contracts.tables import Tables
+from lineshaft.kpis import pue
 from lineshaft.tables import Array
 from lineshaft.units import format_quantity
 
@@ -37,6 +38,8 @@ def stations(x: Tables) -> tuple[Station, ...]:
     installed = _say(x.states.installed[-1], "accelerator")
     finished, robots = _say(x.done.finished[-1] * agents, "task"), _say(x.robots.owned[-1], "robot")
     peak = _say(x.powered.peak_w[-1], "W")
+    ratio = float(pue(x)[0])
+    over = f", PUE {ratio:.3g}" if np.isfinite(ratio) else ""
     daa, accepted = (
         _say(x.accepted.daa_b[-1], "agent"),
         _say(x.accepted.accepted[-1] * agents, "task"),
@@ -53,7 +56,7 @@ def stations(x: Tables) -> tuple[Station, ...]:
         Station("agents", f"{fielded} fielded, {wanted} wanted a month", _often(x.fielded.binding)),
         Station("serve", f"{tokens} a month on {installed}", ""),
         Station("floor", f"{finished} finished a month, {robots} owned", ""),
-        Station("plant", f"{peak} peak{_pue(x)}", _often(x.powered.binding)),
+        Station("plant", f"{peak} peak{over}", _often(x.powered.binding)),
         Station(
             "oversee",
             f"{daa} daily active, {accepted} accepted a month",
@@ -108,10 +111,3 @@ def _often(codes: object) -> str:
     flat = np.asarray(codes)[..., 0].ravel()
     common = Counter(int(c) for c in flat if c).most_common(1)
     return NAMES[common[0][0]] if common else ""
-
-
-def _pue(x: Tables) -> str:
-    p = x.powered
-    it = p.it_j[-12:, :, 0].sum()
-    rest = (p.losses_j + p.cooling_j + p.other_j)[-12:, :, 0].sum()
-    return f", PUE {(it + rest) / it:.3g}" if it > 0 else ""

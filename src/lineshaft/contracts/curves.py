@@ -83,16 +83,17 @@ class TrainCurve:
 class ServeCurve:
     """One replica of one model on one accelerator type, against load.
 
-    `load` is the share of time the replica works. The last point that holds the service level is
-    `load_slo`. Demand is turned into work by the three `s_per_*_token`, so a demand with another
-    mix than the trace's is costed by its own classes.
+    `load` is the work of the served tokens per second, each class costed by its `s_per_*_token`:
+    at `load_slo`, the last point that holds the service level, it is the busy share of the
+    replica's time, and beyond it may exceed 1, because batches grow. A demand with another mix
+    than the trace's is costed by its own classes.
     """
 
     model: str
     accelerator: str
     accelerators_per_replica: int
     load: Array
-    """[l] busy share of the replica's time, rising."""
+    """[l] replica-seconds of work per second, rising."""
     requests_per_s: Array
     """[l] completed requests."""
     input_tokens_per_s: Array
@@ -133,6 +134,7 @@ class FloorCurve:
     interventions_per_attempt: float
     minutes_per_intervention: float
     energy_j_per_attempt: float
+    """Drawn from the grid, charger losses included."""
     charging_share: float
     """Hours on the charger per hour of work."""
     available_share: float
