@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from lineshaft.line import Outcome
+from lineshaft.runs import Run
 
 # In continuous integration the same examples each time: a change breaks a test, not chance.
 settings.register_profile("ci", derandomize=True)
@@ -50,3 +51,12 @@ def warehouse() -> Outcome:
 @pytest.fixture(scope="session")
 def claimed() -> Outcome:
     return _solved("claimed-9t")
+
+
+@pytest.fixture(scope="session")
+def gigawatt_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The shipped example in its run folder, with 16 draws. Not to be written into."""
+    import lineshaft
+
+    folder = tmp_path_factory.mktemp("runs") / "gigawatt"
+    return lineshaft.record(lineshaft.read("gigawatt"), folder, draws=16)

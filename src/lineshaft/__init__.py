@@ -2,6 +2,7 @@
 
     read(source)      a checked scenario: a file, TOML text, or the name of a shipped example
     solve(scenario)   ten years, month by month: tables, headline figures, bands
+    record(scenario, folder)  the same, kept in a folder with its report
     Run.read(folder)  a run that the command line wrote
 
 General layout: `line` joins the nine `stages`, which hand each other the tables of `contracts`;
@@ -16,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lineshaft.api import examples, read, solve
+    from lineshaft.api import examples, read, record, solve
     from lineshaft.errors import ConservationError, InputError, LineshaftError, RunError
     from lineshaft.line import Outcome
     from lineshaft.runs import Run
@@ -34,6 +35,7 @@ __all__ = [
     "Scenario",
     "examples",
     "read",
+    "record",
     "solve",
 ]
 
@@ -47,6 +49,7 @@ _HOME = {
     "Scenario": "scenario",
     "examples": "api",
     "read": "api",
+    "record": "api",
     "solve": "api",
 }
 

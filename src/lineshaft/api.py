@@ -1,14 +1,17 @@
-"""The Python session: read a scenario, solve it."""
+"""The Python session: read a scenario, solve it, keep the run in a folder."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lineshaft.characterise import Curves
     from lineshaft.line import Outcome
+    from lineshaft.runs import Run
     from lineshaft.scenario import Scenario
 
 DEFAULT = "gigawatt"
@@ -85,6 +88,64 @@ def solve(scenario: Scenario, *, draws: int = 0, seed: int | None = None) -> Out
 
     asked = seeded(scenario, seed)
     return run(asked, characterise(asked), draws=draws)
+
+
+def record(
+    scenario: Scenario,
+    folder: Path | str,
+    *,
+    draws: int = 0,
+    note: Callable[[str], None] = lambda text: None,
+    solved: Callable[[Outcome, Curves], None] = lambda outcome, curves: None,
+) -> Run:
+    """The run in `folder`, with its report: written whole or not at all.
+
+    `note` is told what is being done; `solved` is told the outcome before it is written. Raises
+    RunError where the folder exists already or cannot be written, and what `solve` raises.
+    """
+    from lineshaft.balances import residuals
+    from lineshaft.characterise import characterise
+    from lineshaft.line import run
+    from lineshaft.parameters.notes import notes
+    from lineshaft.parameters.value import claim_checks
+    from lineshaft.report import write_report
+    from lineshaft.runs import Run, write, writing
+    from lineshaft.scenario.writing import dump
+    from lineshaft.stations import concerns
+
+    with writing(Path(folder)) as part:
+        started = time.perf_counter()
+        curves = characterise(
+            scenario,
+            progress=lambda stage: note(f"characterising {stage} … (compiled once, then kept)"),
+        )
+        curves_s = time.perf_counter() - started
+        outcome = run(
+            scenario,
+            curves,
+            draws=draws,
+            progress=lambda done, total: note(f"months and draws: {done} of {total} chunks"),
+        )
+        line_s = time.perf_counter() - started - curves_s
+        solved(outcome, curves)
+        write(
+            part,
+            outcome,
+            scenario_name=scenario.name,
+            scenario_text=dump(scenario),
+            seed=scenario.seed,
+            timings={"curves": curves_s, "line": line_s},
+            curves=curves,
+            checks=residuals(outcome.tables),
+            notes=(*concerns(outcome.tables), *notes(scenario)),
+            claims={
+                claim.name: check.verdicts
+                for claim, check in zip(scenario.value.claim, claim_checks(scenario), strict=True)
+            },
+            questions={},
+        )
+        write_report(part / "report.html", Run.read(part).info, outcome, curves)
+    return Run.read(folder)
 
 
 def seeded(scenario: Scenario, seed: int | None) -> Scenario:

@@ -1,11 +1,12 @@
 """The run folder: written whole or not at all, read back lazily.
 
-    scenario.toml   the scenario as resolved
-    run.json        versions, seed, timings, checks, headline figures
-    kpis.parquet    every headline figure in every draw
-    bands.parquet   headline columns by month, median case and quantiles over the draws
-    <table>.parquet one file per table, median case
-    report.html     the report
+    scenario.toml         the scenario as resolved
+    run.json              versions, seed, timings, checks, headline figures
+    kpis.parquet          every headline figure in every draw
+    bands.parquet         headline columns by month, median case and quantiles over the draws
+    construction.parquet  the activities of the construction plan, where something is built
+    <table>.parquet       one file per table, median case
+    report.html           the report, made from the files beside it alone
 
 Everything is written into `<folder>.part`, which gets its name in one step at the end: what
 carries the name is complete. A `.part` that a killed run left behind is made anew.
@@ -27,18 +28,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lineshaft import __version__
+from lineshaft.contracts.reasons import NAMES
 from lineshaft.contracts.tables import Tables
 from lineshaft.errors import RunError
-from lineshaft.kpis import QUANTILES, Kpi
+from lineshaft.kpis import QUANTILES, SERIES, Kpi, Series
 from lineshaft.stations import binding_by_year
-from lineshaft.tables import Table
+from lineshaft.tables import Array, Table
 
 if TYPE_CHECKING:
+    import pyarrow
+
     from lineshaft.balances import Balance
-    from lineshaft.characterise import Characterised
+    from lineshaft.characterise import Curves
     from lineshaft.line import Outcome
 
-FORMAT = 1
+FORMAT = 2
 """Version of the run folder's layout."""
 
 
@@ -81,11 +85,71 @@ class Run:
         """The scenario as resolved, TOML."""
         return (self.folder / "scenario.toml").read_text("utf-8")
 
+    @cached_property
+    def tables(self) -> Tables:
+        """Every table, median case. Raises RunError where one is missing or damaged."""
+        slabs: dict[str, Any] = {name: getattr(self, name) for name in Tables.types()}
+        return Tables(**slabs)
+
+    @cached_property
+    def bands(self) -> tuple[Series, ...]:
+        """Headline columns by month with their quantiles over the draws."""
+        data = self._parquet("bands")
+        found = []
+        for what in SERIES:
+            rows = [
+                data.column(f"{what.name}.p{round(100 * q)}").to_numpy()
+                for q in (QUANTILES if self.info["draws"] else ())
+            ]
+            quantiles = np.array(rows) if rows else np.zeros((len(QUANTILES), 0))
+            value = data.column(what.name).to_numpy()
+            found.append(Series(what.name, what.unit, value, quantiles))
+        return tuple(found)
+
+    def draws(self, kpi: str) -> Array:
+        """[n] a headline figure in every draw; NaN where it has no value, [0] without draws."""
+        if not self.info["draws"]:
+            return np.zeros(0)
+        values: Array = self._parquet("kpis").column(kpi).to_numpy()
+        return values
+
+    @cached_property
+    def construction(self) -> pyarrow.Table | None:
+        """Activities of the median construction plan, months from the first; None of none.
+
+        `p50_ready_month` and `p80_ready_month` are those of the activity's hall, NaN where it is
+        work of the whole phase (`hall` -1).
+        """
+        if not (self.folder / "construction.parquet").exists():
+            return None
+        return self._parquet("construction")
+
+    def _parquet(self, name: str) -> pyarrow.Table:
+        import pyarrow.parquet as pq
+
+        with self._told(name):
+            return pq.read_table(self.folder / f"{name}.parquet")
+
+    @contextmanager
+    def _told(self, name: str) -> Iterator[None]:
+        """RunError that names the file where reading it fails."""
+        path = self.folder / f"{name}.parquet"
+        if not path.is_file():
+            raise RunError(f"{path} is missing; run the scenario again")
+        try:
+            yield
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(
+                f"{path} is damaged ({str(error).splitlines()[0]}); run the scenario again"
+            ) from error
+
     def __getattr__(self, name: str) -> Table:
         kind = Tables.types().get(name)
         if kind is None:
             raise AttributeError(f"a run has no table '{name}'; it has {', '.join(Tables.types())}")
-        return kind.read(self.folder / f"{name}.parquet")
+        labels = {key: tuple(names) for key, names in self.info["labels"].items()}
+        with self._told(name):
+            return kind.read(self.folder / f"{name}.parquet", labels)
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *Tables.types()]
@@ -138,12 +202,17 @@ def write(
     scenario_text: str,
     seed: int,
     timings: Mapping[str, float],
-    characterised: tuple[Characterised, ...],
+    curves: Curves,
     checks: tuple[Balance, ...],
     notes: tuple[str, ...],
     claims: Mapping[str, tuple[str, ...]],
+    questions: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Write all files but the report into `part`; what run.json says comes back."""
+    """Write all files but the report into `part`; what run.json says comes back.
+
+    `questions` are the answers to what is asked of every run besides (sensitivity, one more), as
+    plain data.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -161,6 +230,9 @@ def write(
     if outcome.draws:
         drawn = {kpi.measure.name: pa.array(kpi.draws) for kpi in outcome.kpis}
         pq.write_table(pa.table(drawn), part / "kpis.parquet")
+    plan = _construction(curves)
+    if plan is not None:
+        pq.write_table(plan, part / "construction.parquet")
     info = {
         "format": FORMAT,
         "lineshaft": __version__,
@@ -169,13 +241,14 @@ def write(
         "scenario": scenario_name,
         "start": months[0],
         "months": len(months),
+        "labels": {key: list(names) for key, names in outcome.tables.dims.labels.items()},
         "seed": seed,
         "draws": outcome.draws,
         "notes": list(notes),
         "timings_s": dict(timings),
         "curves": [
             {"stage": c.stage, "seconds": c.seconds, "curves": c.curves, "cached": c.cached}
-            for c in characterised
+            for c in curves.made
         ],
         "checks": [
             {
@@ -190,9 +263,37 @@ def write(
         "binding": binding_by_year(outcome.tables),
         "claims": {name: list(verdicts) for name, verdicts in claims.items()},
         "kpis": {kpi.measure.name: described(kpi, months) for kpi in outcome.kpis},
+        **questions,
     }
     (part / "run.json").write_text(json.dumps(info, indent=1, allow_nan=False), "utf-8")
     return info
+
+
+def _construction(curves: Curves) -> pyarrow.Table | None:
+    import pyarrow as pa
+
+    rows, build = curves.activities, curves.build
+    if rows is None or build is None:
+        return None
+    own = rows.hall >= 0
+    ready = {
+        name: np.where(own, values[np.maximum(rows.hall, 0)], np.nan)
+        for name, values in (("p50", build.p50_month), ("p80", build.p80_month))
+    }
+    return pa.table(
+        {
+            "phase": list(rows.phase),
+            "hall": rows.hall,
+            "activity": list(rows.name),
+            "start_month": rows.start_month,
+            "finish_month": rows.finish_month,
+            "plan_start_month": rows.plan_start_month,
+            "plan_finish_month": rows.plan_finish_month,
+            "waited_for": [NAMES[int(code)] for code in rows.reason],
+            "p50_ready_month": ready["p50"],
+            "p80_ready_month": ready["p80"],
+        }
+    )
 
 
 def described(kpi: Kpi, months: tuple[str, ...]) -> dict[str, Any]:

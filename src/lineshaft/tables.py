@@ -161,18 +161,22 @@ class Table:
         part.replace(path)
 
     @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read back what `write` wrote; labels come from the file."""
+    def read(cls, path: Path, labels: Mapping[str, tuple[str, ...]] | None = None) -> Self:
+        """Read back what `write` wrote. Labels come from the file, or are those given.
+
+        Raises ValueError where the rows are not those of the labels.
+        """
         import pyarrow.parquet as pq
 
         data = pq.read_table(path)
-        labels: dict[str, tuple[str, ...]] = {}
-        for key in cls.KEYS:
-            parts = [data.column(p).to_pylist() for p in COMPOSITE.get(key, (key,))]
-            labels[key] = tuple(dict.fromkeys(map(" / ".join, zip(*parts, strict=True))))
-        width = 1 + max(data.column("draw").to_pylist()) if "draw" in data.column_names else 1
-        dims = Dims(labels, width)
-        shape = (*(dims.size(key) for key in cls.KEYS), width)
+        if labels is None:
+            labels = {}
+            for key in cls.KEYS:
+                parts = [data.column(p).to_pylist() for p in COMPOSITE.get(key, (key,))]
+                labels[key] = tuple(dict.fromkeys(map(" / ".join, zip(*parts, strict=True))))
+        draws = data.column("draw").to_pylist() if "draw" in data.column_names else []
+        dims = Dims(labels, 1 + max(draws, default=0))
+        shape = (*(dims.size(key) for key in cls.KEYS), dims.width)
         slabs = {}
         for c in cls.columns():
             values = data.column(c.name)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lineshaft.cli.common import OverrideOption, Progress, ScenarioArgument, VariantOption
 
 if TYPE_CHECKING:
+    from lineshaft.characterise import Curves
     from lineshaft.line import Outcome
 
 HEADLINES = (
@@ -43,15 +43,19 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="NDJSON on stdout.")] = False,
 ) -> None:
     """Run a scenario: ten years, month by month, into a run folder with a report."""
-    from lineshaft.api import read, seeded
-    from lineshaft.runs import next_folder, writing
+    from lineshaft.api import read, record, seeded
+    from lineshaft.runs import next_folder
 
     progress = Progress()
-    started = time.perf_counter()
     asked = seeded(read(scenario, variant=variant, overrides=override or []), seed)
     folder = output or next_folder(Path("runs"), _stem(scenario, variant))
-    with writing(folder) as part:
-        info = _run(part, asked, draws, progress, as_json, started)
+    info = record(
+        asked,
+        folder,
+        draws=draws,
+        note=progress.note,
+        solved=lambda outcome, curves: _show_stations(outcome, curves, progress, as_json),
+    ).info
     report = folder / "report.html"
     if as_json:
         last = {"run": str(folder), "kpis": info["kpis"], "checks": info["checks"]}
@@ -83,39 +87,10 @@ def run(
     print("  lineshaft catalog accelerators")
 
 
-def _run(
-    part: Path,
-    asked: Any,
-    draws: int,
-    progress: Progress,
-    as_json: bool,
-    started: float,
-) -> dict[str, Any]:
-    from lineshaft.balances import residuals
-    from lineshaft.cache import Cache
-    from lineshaft.characterise import characterise
-    from lineshaft.line import run as run_line
-    from lineshaft.parameters.notes import notes
-    from lineshaft.parameters.value import claim_checks
-    from lineshaft.report import write_report
-    from lineshaft.runs import write
-    from lineshaft.scenario.writing import dump
-    from lineshaft.stations import concerns, stations
+def _show_stations(outcome: Outcome, curves: Curves, progress: Progress, as_json: bool) -> None:
+    """The line at a glance, a stage a line."""
+    from lineshaft.stations import stations
 
-    read_s = time.perf_counter() - started
-    curves = characterise(
-        asked,
-        Cache.default(),
-        lambda stage: progress.note(f"characterising {stage} … (compiled once, then kept)"),
-    )
-    curves_s = time.perf_counter() - started - read_s
-    outcome: Outcome = run_line(
-        asked,
-        curves,
-        draws=draws,
-        progress=lambda done, total: progress.note(f"months and draws: {done} of {total} chunks"),
-    )
-    line_s = time.perf_counter() - started - read_s - curves_s
     made = {c.stage: c for c in curves.made}
     for station in stations(outcome.tables):
         curve = made.get(station.stage)
@@ -133,23 +108,6 @@ def _run(
                     }
                 )
             )
-    info = write(
-        part,
-        outcome,
-        scenario_name=asked.name,
-        scenario_text=dump(asked),
-        seed=asked.seed,
-        timings={"read": read_s, "curves": curves_s, "line": line_s},
-        characterised=curves.made,
-        checks=residuals(outcome.tables),
-        notes=(*concerns(outcome.tables), *notes(asked)),
-        claims={
-            claim.name: check.verdicts
-            for claim, check in zip(asked.value.claim, claim_checks(asked), strict=True)
-        },
-    )
-    write_report(part / "report.html", info, outcome, curves)
-    return info
 
 
 def _stem(scenario: str | None, variant: str | None) -> str:
