@@ -27,8 +27,18 @@ def test_every_year_with_demand_has_its_reasons(gigawatt: Outcome) -> None:
 
 
 def test_a_plan_that_runs_out_of_money_is_told(gigawatt: Outcome) -> None:
-    assert concerns(gigawatt.tables) == ()
+    assert not any("money runs out" in text for text in concerns(gigawatt.tables))
     poor = copy.deepcopy(gigawatt.tables)
     poor.worth.cash_usd[30:] -= 1e12
-    (text,) = concerns(poor)
+    text = concerns(poor)[0]
     assert "2028-07" in text
+
+
+def test_work_at_a_loss_is_told_and_no_other(gigawatt: Outcome, warehouse: Outcome) -> None:
+    (text,) = concerns(gigawatt.tables)
+    x, kinds = gigawatt.tables, gigawatt.tables.dims.labels["kind"]
+    done = x.accepted.accepted[-12:, :, 0]
+    margin = ((x.fielded.price_usd - x.task_costs.usd_per_task)[-12:, :, 0] * done).sum(axis=0)
+    for kind, left in zip(kinds, margin, strict=True):
+        assert (f"{kind} (costs" in text) == (left < 0)
+    assert concerns(warehouse.tables) == ()

@@ -140,7 +140,8 @@ class Run:
             yield
         except (OSError, ValueError, KeyError) as error:
             raise RunError(
-                f"{path} is damaged ({str(error).splitlines()[0]}); run the scenario again"
+                f"{path} is damaged, or another version wrote it ({str(error).splitlines()[0]}); "
+                "run the scenario again"
             ) from error
 
     def __getattr__(self, name: str) -> Table:

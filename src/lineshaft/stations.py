@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,17 +73,38 @@ def _say(values: Array, unit: str) -> str:
 
 
 def concerns(x: Tables) -> tuple[str, ...]:
-    """What a reader must know before any headline: a plan that runs out of money."""
+    """What a reader must know before any headline: a plan that runs out of money, work at a loss."""
+    return (*_out_of_money(x), *_at_a_loss(x))
+
+
+def _out_of_money(x: Tables) -> Iterator[str]:
     short = x.worth.cash_usd[:, 0] < 0
     if not short.any():
-        return ()
+        return
     month = x.dims.labels["month"][int(short.argmax())]
     least = format_quantity(float(x.worth.cash_usd[:, 0].min()), "USD")
-    text = (
+    yield (
         f"The money runs out in {month} and cash falls to {least}: operations cost more than they "
         "earn and no round pays for it. What follows that month shows the gap, not a firm."
     )
-    return (text,)
+
+
+def _at_a_loss(x: Tables) -> Iterator[str]:
+    """Kinds whose accepted task costs more, all in, than it earns in the last year."""
+    done = x.accepted.accepted[-12:, :, 0]
+    spent = (x.task_costs.usd_per_task[-12:, :, 0] * done).sum(axis=0)
+    earned = (x.fielded.price_usd[-12:, :, 0] * done).sum(axis=0)
+    at_a_loss = [
+        f"{kind} (costs {format_quantity(spent[i] / n, 'USD/task')}, "
+        f"earns {format_quantity(earned[i] / n, 'USD/task')})"
+        for i, (kind, n) in enumerate(zip(x.dims.labels["kind"], done.sum(axis=0), strict=True))
+        if n > 0 and spent[i] > earned[i]
+    ]
+    if at_a_loss:
+        yield (
+            "In the last year an accepted task costs more, all in, than it earns, for "
+            f"{', '.join(at_a_loss)}: look at price, reviewed share and escaped defects of the kind."
+        )
 
 
 def binding_by_year(x: Tables) -> dict[str, str]:

@@ -60,6 +60,7 @@ SCHEMA: dict[str, str] = {
     "prices": "input_usd_per_mtok cached_usd_per_mtok output_usd_per_mtok rent_usd_per_h "
     "rent_usd_per_h_1y rent_usd_per_h_3y",
     "costs": "value",
+    "economies": "gdp_usd",
 }
 """Columns that a table must have and that must be numbers (blank allowed). Other columns, and
 tables that are not listed, are numbers where every filled cell parses."""

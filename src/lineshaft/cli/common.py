@@ -42,10 +42,14 @@ class Progress:
             self.stream.write(f"\r\x1b[2K{text}")
             self.stream.flush()
 
-    def line(self, text: str) -> None:
-        """A line that stays."""
+    def clear(self) -> None:
+        """Take the passing note away."""
         if self.shown:
             self.stream.write("\r\x1b[2K")
             self.shown = False
+
+    def line(self, text: str) -> None:
+        """A line that stays."""
+        self.clear()
         self.stream.write(f"{text}\n")
         self.stream.flush()
