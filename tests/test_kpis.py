@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from lineshaft.contracts.tables import Tables
-from lineshaft.kpis import MEASURES, SERIES, Kpi, measure
+from lineshaft.kpis import MEASURES, SERIES, Kpi, measure, named
 from lineshaft.line import Outcome
 
 
 def test_names_are_unique_and_columns_exist() -> None:
     assert len({m.name for m in MEASURES}) == len(MEASURES)
     for what in MEASURES:
-        assert what.unit and what.meaning
+        assert what.unit and what.meaning and what.columns
         for column in what.columns:
             table, name = column.split(".")
             assert name in {c.name for c in Tables.types()[table].columns()}
@@ -71,3 +71,24 @@ def test_bands_hold_the_median_case_and_quantiles(gigawatt_drawn: Outcome) -> No
 
 def test_every_measure_gives_one_value_a_draw(gigawatt: Outcome) -> None:
     assert all(values.shape == (1,) for _, values in measure(gigawatt.tables))
+
+
+def test_a_figure_can_end_earlier(gigawatt: Outcome) -> None:
+    x = gigawatt.tables
+    revenue = named("value.revenue_usd").of(x, end=40)
+    assert revenue[0] == pytest.approx(x.worth.revenue_usd[28:40].sum())
+    assert named("oversee.daa").of(x, end=40)[0] == pytest.approx(x.accepted.daa_b[39].sum())
+    assert named("value.lowest_cash_usd").of(x, end=1)[0] == x.worth.cash_usd[0, 0]
+
+
+def test_only_kinds_with_agents_count_as_tasks(gigawatt: Outcome) -> None:
+    x, kinds = gigawatt.tables, gigawatt.tables.dims.labels["kind"]
+    year = x.accepted.accepted[-12:, :, 0].sum(axis=0)
+    own = [tasks for kind, tasks in zip(kinds, year, strict=True) if kind != "api"]
+    assert gigawatt["oversee.accepted_tasks"].value == pytest.approx(sum(own))
+    assert year[kinds.index("api")] > 0
+
+
+def test_what_has_no_bottom_has_no_value(claimed: Outcome) -> None:
+    for name in ("serve.empty_share", "plant.pue", "value.usd_per_task", "train.goodput"):
+        assert np.isnan(claimed[name].value)

@@ -9,7 +9,7 @@ import pytest
 
 from lineshaft.contracts.tables import Tables
 from lineshaft.line import Outcome
-from lineshaft.lineage import FormulaError, evaluate, formulas, parameter
+from lineshaft.lineage import evaluate, formulas, parameter
 
 COLUMNS = [f"{n}.{c.name}" for n, table in Tables.types().items() for c in table.columns()]
 
@@ -35,7 +35,7 @@ def test_every_input_exists(name: str, gigawatt: Outcome) -> None:
 @pytest.mark.parametrize(
     "name", [n for n in COLUMNS if formulas().get(n) and formulas()[n].arithmetic]
 )
-@pytest.mark.parametrize("example", ["gigawatt", "warehouse"])
+@pytest.mark.parametrize("example", ["gigawatt", "warehouse", "claimed"])
 def test_the_arithmetic_gives_what_is_stored(
     name: str, example: str, request: pytest.FixtureRequest
 ) -> None:
@@ -43,20 +43,8 @@ def test_the_arithmetic_gives_what_is_stored(
     formula = formulas()[name]
     stored = getattr(outcome.tables, formula.table)[formula.column]
     found = evaluate(formula, outcome.tables, outcome.parameters)
-    if "lag(" in formula.text:
-        stored, found = stored[1:], found[1:]
     unit = {c.name: c.unit for c, _ in getattr(outcome.tables, formula.table)}
     same = [v for c, v in getattr(outcome.tables, formula.table) if c.unit == unit[formula.column]]
-    scale = max(np.abs(v).max(initial=1e-12) for v in same)  # rounding is that of the operands
+    # rounding is that of the operands
+    scale = max(np.nanmax(np.abs(v), initial=1e-12) for v in same)
     np.testing.assert_allclose(found, stored, rtol=1e-9, atol=1e-9 * scale)
-
-
-def test_the_grammar_is_small() -> None:
-    from lineshaft.lineage import _parse
-
-    with pytest.raises(FormulaError, match="not a formula"):
-        _parse("a +")
-    with pytest.raises(FormulaError, match="is not one of"):
-        _parse("__import__('os')")
-    with pytest.raises(FormulaError, match="is not one of"):
-        _parse("median(a)")

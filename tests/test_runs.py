@@ -62,7 +62,7 @@ def test_folders_are_numbered(tmp_path: Path) -> None:
 
 
 def test_what_was_written_is_read_back(warehouse: Outcome, tmp_path: Path) -> None:
-    run = record(read("warehouse"), tmp_path / "w")
+    run = record(read("warehouse"), tmp_path / "w", sensitivity=False)
     for name, table in warehouse.tables:
         back = getattr(run.tables, name)
         assert back.dims.labels == table.dims.labels
@@ -90,7 +90,7 @@ def test_a_missing_or_half_written_table_is_told(gigawatt_run: Run, tmp_path: Pa
     (folder / "served.parquet").write_bytes(whole[: len(whole) // 2])
     (folder / "states.parquet").unlink()
     run = Run.read(folder)
-    with pytest.raises(RunError, match=r"served\.parquet is damaged .*run the scenario again"):
+    with pytest.raises(RunError, match=r"served\.parquet is damaged.*run the scenario again"):
         _ = run.served
     with pytest.raises(RunError, match=r"states\.parquet is missing"):
         _ = run.states

@@ -1,15 +1,20 @@
-"""The headline figures of a run: what is measured, in which unit, over which months."""
+"""The headline figures of a run: what is measured, in which unit, over which months.
+
+Each figure is computed from its formula alone, in the language of `lineshaft.formulas`; what is
+explained is what was computed.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from lineshaft.contracts.tables import Tables
+from lineshaft.formulas import Columns, Scope, names, parse
 from lineshaft.tables import Array
 from lineshaft.units import format_quantity
 
@@ -25,10 +30,17 @@ class Measure:
     meaning: str
     window: str
     """`last month`, `last 12 months`, `all months`, `at once`."""
-    columns: tuple[str, ...]
-    """The columns that it is computed from, for `explain`."""
-    of: Callable[[Tables], Array]
-    """[draw] from the tables."""
+    formula: str
+    """How it comes from the columns."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it is computed from."""
+        return tuple(dict.fromkeys(names(parse(self.formula), "")))
+
+    def of(self, tables: Tables, end: int | None = None) -> Array:
+        """[draw] from the tables; as if the run had ended after the first `end` months."""
+        return _value(tables, self.formula, (), end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +98,12 @@ class Trend:
 
     name: str
     unit: str
-    of: Callable[[Tables], Array]
-    """[month, draw] from the tables."""
+    formula: str
+    """How it comes from the columns."""
+
+    def of(self, tables: Tables) -> Array:
+        """[month, draw] from the tables."""
+        return _value(tables, self.formula, ("month",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,84 +136,15 @@ def _common_unit(*texts: str) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
-def _last(values: Array) -> Array:
-    last: Array = values[-1]
-    return last
+def _value(tables: Tables, formula: str, keys: tuple[str, ...], end: int | None = None) -> Array:
+    scope = Scope(Columns(tables), "", keys, end=end)
+    return np.asarray(scope.evaluate(parse(formula)), dtype=float)
 
 
-def _year(values: Array) -> Array:
-    total: Array = values[-12:].sum(axis=0)
-    return total
-
-
-def _ratio(top: Array, bottom: Array) -> Array:
-    return np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom > 0)
-
-
-def _first_power(x: Tables) -> Array:
-    on = x.energised.it_w.sum(axis=1) > 0
-    return np.where(on.any(axis=0), on.argmax(axis=0), np.nan)
-
-
-def _goodput(x: Tables) -> Array:
-    reserved = x.trained.reserved
-    top = (reserved * x.trained.goodput).sum(axis=(0, 1))
-    return _ratio(top, reserved.sum(axis=(0, 1)))
-
-
-def _state(x: Tables, *names: str) -> Array:
-    total: Array = sum(x.states[name][-12:].sum(axis=(0, 1)) for name in names)
-    return total
-
-
-def _empty_share(x: Tables) -> Array:
-    taken = _state(x, "leased", "training", "broken")
-    return _ratio(_state(x, "headroom", "empty"), _state(x, "installed") - taken)
-
-
-def _nobody_share(x: Tables) -> Array:
-    taken = _state(x, "leased", "training", "broken")
-    return _ratio(_state(x, "empty"), _state(x, "installed") - taken)
-
-
-def pue(x: Tables) -> Array:
-    """[draw] energy of IT, plant and base load over IT energy, last 12 months; NaN without IT."""
-    p = x.powered
-    it = _year(p.it_j).sum(axis=0)
-    return _ratio(it + _year(p.losses_j + p.cooling_j + p.other_j).sum(axis=0), it)
-
-
-def _per_daa(x: Tables) -> Array:
-    a = x.accepted
-    days = np.array([a.accepted_per_daa[-12:], a.daa_b[-12:]])
-    return _ratio((days[0] * days[1]).sum(axis=(0, 1)), days[1].sum(axis=(0, 1)))
-
-
-def _human_minutes(x: Tables) -> Array:
-    a = x.accepted
-    used = _year(a.review_min + a.rework_min).sum(axis=0)
-    used = used + _year(x.robots.intervention_min).sum(axis=0)
-    return _ratio(used, _agent_tasks(x))
-
-
-def _agent_tasks(x: Tables) -> Array:
-    """Accepted tasks of kinds that have agents, in the last 12 months."""
-    has = (x.fielded.fielded.max(axis=0) > 0) | (x.accepted.daa_b.max(axis=0) > 0)
-    total: Array = (_year(x.accepted.accepted) * has).sum(axis=0)
-    return total
-
-
-def _task_cost(x: Tables) -> Array:
-    weight = x.accepted.accepted[-12:] * (x.accepted.daa_b[-12:] > 0)
-    top = (x.task_costs.usd_per_task[-12:] * weight).sum(axis=(0, 1))
-    return _ratio(top, weight.sum(axis=(0, 1)))
-
-
-def _token_cost(x: Tables) -> Array:
-    tokens = x.served.served[-12:].sum(axis=1)
-    top = (x.worth.usd_per_mtok[-12:] * tokens).sum(axis=0)
-    return _ratio(top, tokens.sum(axis=0))
-
+_LEFT = "sum(year(states.installed - states.leased - states.training - states.broken))"
+"""Accelerators left to serve, in the last 12 months."""
+_AGENT_TASKS = "sum(where(max(fielded.fielded + accepted.daa_b) > 0, year(accepted.accepted), 0))"
+"""Accepted tasks of kinds that have agents, in the last 12 months."""
 
 MEASURES: tuple[Measure, ...] = (
     Measure(
@@ -205,222 +152,213 @@ MEASURES: tuple[Measure, ...] = (
         "MW",
         "IT power that is on",
         "last month",
-        ("energised.it_w",),
-        lambda x: _last(x.energised.it_w).sum(axis=0) / 1e6,
+        "sum(last(energised.it_w)) / 1000000",
     ),
     Measure(
         "build.first_power_month",
         "month",
         "months until the first power is on",
         "all months",
-        ("energised.it_w",),
-        _first_power,
+        "first(sum(energised.it_w) > 0)",
     ),
     Measure(
         "build.capex_usd",
         "USD",
         "paid for halls, accelerators and robots",
         "all months",
-        ("worth.capex_usd",),
-        lambda x: x.worth.capex_usd.sum(axis=0),
+        "sum(worth.capex_usd)",
     ),
     Measure(
         "build.installed_accelerators",
         "accelerator",
         "accelerators installed",
         "last month",
-        ("states.installed",),
-        lambda x: _last(x.states.installed).sum(axis=0),
+        "sum(last(states.installed))",
     ),
     Measure(
         "train.goodput",
         "1",
         "effective training time ratio, by reserved accelerators",
         "all months",
-        ("trained.goodput", "trained.reserved"),
-        _goodput,
+        "ratio(sum(trained.reserved * trained.goodput), sum(trained.reserved))",
     ),
     Measure(
         "train.horizon_h",
         "h",
         "human task length that the best model finishes half the time",
         "last month",
-        ("library.horizon_s",),
-        lambda x: _last(x.library.horizon_s) / 3600,
+        "last(library.horizon_s) / 3600",
     ),
     Measure(
         "serve.empty_share",
         "1",
         "headroom and empty over accelerators left to serve",
         "last 12 months",
-        ("states.headroom", "states.empty"),
-        _empty_share,
+        f"ratio(sum(year(states.headroom + states.empty)), {_LEFT})",
     ),
     Measure(
         "serve.nobodys_share",
         "1",
         "empty alone over accelerators left to serve",
         "last 12 months",
-        ("states.empty",),
-        _nobody_share,
+        f"ratio(sum(year(states.empty)), {_LEFT})",
     ),
     Measure(
         "serve.tokens",
         "token",
         "tokens served",
         "last 12 months",
-        ("served.served",),
-        lambda x: _year(x.served.served).sum(axis=0),
+        "sum(year(served.served))",
     ),
     Measure(
         "plant.pue",
         "1",
         "facility energy but for robots over IT energy",
         "last 12 months",
-        ("powered.it_j", "powered.losses_j", "powered.cooling_j", "powered.other_j"),
-        pue,
+        "ratio(sum(year(powered.it_j + powered.losses_j + powered.cooling_j + "
+        "powered.other_j)), sum(year(powered.it_j)))",
     ),
     Measure(
         "plant.energy_kwh",
         "kWh",
         "energy taken from the grid",
         "last 12 months",
-        ("powered.facility_j",),
-        lambda x: _year(x.powered.facility_j).sum(axis=0) / 3.6e6,
+        "sum(year(powered.facility_j)) / 3600000",
     ),
     Measure(
         "agents.fielded",
         "agent",
         "agents fielded",
         "last month",
-        ("fielded.fielded",),
-        lambda x: _last(x.fielded.fielded).sum(axis=0),
+        "sum(last(fielded.fielded))",
     ),
     Measure(
         "oversee.daa",
         "agent",
         "daily active agents, grade B",
         "last month",
-        ("accepted.daa_b",),
-        lambda x: _last(x.accepted.daa_b).sum(axis=0),
+        "sum(last(accepted.daa_b))",
     ),
     Measure(
         "oversee.daa_a",
         "agent",
         "daily active agents, grade A",
         "last month",
-        ("accepted.daa_a",),
-        lambda x: _last(x.accepted.daa_a).sum(axis=0),
+        "sum(last(accepted.daa_a))",
     ),
     Measure(
         "oversee.daa_b",
         "agent",
         "daily active agents, grade B",
         "last month",
-        ("accepted.daa_b",),
-        lambda x: _last(x.accepted.daa_b).sum(axis=0),
+        "sum(last(accepted.daa_b))",
     ),
     Measure(
         "oversee.accepted_tasks",
         "task",
         "tasks accepted",
         "last 12 months",
-        ("accepted.accepted",),
-        _agent_tasks,
+        _AGENT_TASKS,
     ),
     Measure(
         "oversee.accepted_tasks_per_daa",
         "task/agent/day",
         "accepted tasks per DAA and day",
         "last 12 months",
-        ("accepted.accepted_per_daa", "accepted.daa_b"),
-        _per_daa,
+        "ratio(sum(year(accepted.accepted_per_daa * accepted.daa_b)), sum(year(accepted.daa_b)))",
     ),
     Measure(
         "oversee.human_minutes_per_task",
         "min/task",
         "human minutes per accepted task",
         "last 12 months",
-        ("accepted.review_min", "robots.intervention_min"),
-        _human_minutes,
+        "ratio(sum(year(accepted.review_min + accepted.rework_min + "
+        f"robots.intervention_min)), {_AGENT_TASKS})",
     ),
     Measure(
         "value.usd_per_mtok",
         "USD/Mtok",
         "full cost per million tokens served",
         "last 12 months",
-        ("worth.usd_per_mtok", "served.served"),
-        _token_cost,
+        "ratio(year(worth.usd_per_mtok * sum(served.served)), sum(year(served.served)))",
     ),
     Measure(
         "value.usd_per_task",
         "USD/task",
         "full cost per accepted task",
         "last 12 months",
-        ("task_costs.usd_per_task", "accepted.accepted"),
-        _task_cost,
+        "ratio(sum(year(where(accepted.daa_b > 0, task_costs.usd_per_task * "
+        "accepted.accepted, 0))), sum(year(where(accepted.daa_b > 0, accepted.accepted, "
+        "0))))",
     ),
     Measure(
         "value.revenue_usd",
         "USD",
         "revenue",
         "last 12 months",
-        ("worth.revenue_usd",),
-        lambda x: _year(x.worth.revenue_usd),
+        "year(worth.revenue_usd)",
     ),
     Measure(
         "value.free_cash_flow_usd",
         "USD",
         "free cash flow",
         "last 12 months",
-        ("worth.free_cash_flow_usd",),
-        lambda x: _year(x.worth.free_cash_flow_usd),
+        "year(worth.free_cash_flow_usd)",
     ),
     Measure(
         "value.lowest_cash_usd",
         "USD",
         "lowest cash at the end of a month",
         "all months",
-        ("worth.cash_usd",),
-        lambda x: x.worth.cash_usd.min(axis=0),
+        "min(worth.cash_usd)",
     ),
     Measure(
         "value.enterprise_value_usd",
         "USD",
         "present value of free cash flow and what follows",
         "at once",
-        ("valuation.enterprise_value_usd",),
-        lambda x: x.valuation.enterprise_value_usd,
+        "valuation.enterprise_value_usd",
     ),
     Measure(
         "value.irr",
         "1/year",
         "internal rate of return",
         "at once",
-        ("valuation.irr",),
-        lambda x: x.valuation.irr,
+        "valuation.irr",
     ),
 )
 """All headline figures, in the order of the line."""
 
 SERIES: tuple[Trend, ...] = (
-    Trend("build.energised_mw", "MW", lambda x: x.energised.it_w.sum(axis=1) / 1e6),
-    Trend("oversee.daa", "agent", lambda x: x.accepted.daa_b.sum(axis=1)),
-    Trend("serve.tokens", "token", lambda x: x.served.served.sum(axis=1)),
-    Trend("value.revenue_usd", "USD", lambda x: x.worth.revenue_usd),
-    Trend("value.free_cash_flow_usd", "USD", lambda x: x.worth.free_cash_flow_usd),
-    Trend("value.cash_usd", "USD", lambda x: x.worth.cash_usd),
+    Trend("build.energised_mw", "MW", "sum(energised.it_w) / 1000000"),
+    Trend("oversee.daa", "agent", "sum(accepted.daa_b)"),
+    Trend("serve.tokens", "token", "sum(served.served)"),
+    Trend("value.revenue_usd", "USD", "worth.revenue_usd"),
+    Trend("value.free_cash_flow_usd", "USD", "worth.free_cash_flow_usd"),
+    Trend("value.cash_usd", "USD", "worth.cash_usd"),
 )
 """Headline columns by month, whose bands over the draws are kept."""
+
+_BY_NAME = {what.name: what for what in MEASURES}
+
+
+def named(name: str) -> Measure:
+    """The headline figure of that name; KeyError where there is none."""
+    return _BY_NAME[name]
 
 
 def measure(tables: Tables) -> Iterator[tuple[Measure, Array]]:
     """Every headline figure with its [draw] values."""
     for what in MEASURES:
-        yield what, np.asarray(what.of(tables), dtype=float)
+        yield what, what.of(tables)
 
 
 def series(tables: Tables) -> Iterator[tuple[Trend, Array]]:
     """Every headline column with its [month, draw] values."""
     for what in SERIES:
         yield what, what.of(tables)
+
+
+def pue(tables: Tables) -> Array:
+    """[draw] energy of IT, plant and base load over IT energy, last 12 months; NaN without IT."""
+    return named("plant.pue").of(tables)

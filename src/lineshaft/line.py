@@ -76,6 +76,18 @@ class Outcome:
         lines += [f"  {kpi.measure.name:32} {kpi.text}" for kpi in self.kpis]
         return "\n".join(lines)
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return [kpi.measure.name for kpi in self.kpis]
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{kpi.measure.name}</td><td>{kpi.text}</td>"
+            f"<td>{kpi.measure.meaning}, {kpi.measure.window}</td></tr>"
+            for kpi in self.kpis
+        )
+        caption = repr(self).split("\n")[0]
+        return f"<table><caption>{caption}</caption><tbody>{rows}</tbody></table>"
+
 
 def run(
     scenario: Scenario,
@@ -109,6 +121,18 @@ def run(
         parameters=parameters,
         draws=drawn.n,
     )
+
+
+def figures(scenario: Scenario, curves: Curves, drawn: Draws) -> dict[str, Array]:
+    """[1 + n] values of every headline figure by name, in draws that are given.
+
+    Raises ConservationError where a balance does not close in one of them.
+    """
+    calendar = Calendar.of(scenario.start, scenario.months)
+    chunks = list(_chunks(drawn))
+    with parallel(_solve_chunk, (scenario, curves, calendar), len(chunks)) as solve:
+        found = [kpis for kpis, _ in solve(chunks)]
+    return dict(zip((what.name for what in MEASURES), _join(found), strict=True))
 
 
 def simulate(parameters: Parameters, curves: Curves) -> Tables:
@@ -165,6 +189,7 @@ def simulate(parameters: Parameters, curves: Curves) -> Tables:
     capital.finish(x.funded)
     allocation.finish(x.fielded, x.admitted, x.admitted_tokens)
     train.finish(x.trained, calendar)
+    serve.finish(x.states)
     floor.finish(x.fielded, x.done, x.robots)
     plant.finish(x.powered)
     oversee.finish(x.fielded, x.robots, x.accepted, x.people)

@@ -27,13 +27,14 @@ _inherited: list[Any] = []
 
 @contextmanager
 def parallel(
-    work: Callable[[C, T], R], common: C, pieces: int
+    work: Callable[[C, T], R], common: C, pieces: int, workers: int | None = None
 ) -> Iterator[Callable[[Iterable[T]], Iterator[R]]]:
     """A function that maps items to `work(common, item)`, in order.
 
-    `work` is a function of a module. Errors come through as they were raised.
+    `work` is a function of a module; `workers` is the number of processes, one per processor where
+    it is None. Errors come through as they were raised.
     """
-    workers = min(processors(), pieces)
+    workers = min(workers or processors(), pieces)
     if workers < 2 or pieces < FEW or "fork" not in multiprocessing.get_all_start_methods():
         yield lambda items: (work(common, item) for item in items)
         return

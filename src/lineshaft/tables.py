@@ -131,7 +131,10 @@ class Table:
             parts = COMPOSITE.get(key, (key,))
             for p, part in enumerate(parts):
                 words = [x.split(" / ")[p] if len(parts) > 1 else x for x in labels]
-                arrays.append(pa.DictionaryArray.from_arrays(pa.array(place), pa.array(words)))
+                # pandas wants each word once, and two fleets may share a site
+                number = {word: i for i, word in enumerate(dict.fromkeys(words))}
+                codes = np.array([number[word] for word in words], np.int32)[place]
+                arrays.append(pa.DictionaryArray.from_arrays(codes, pa.array([*number])))
                 fields.append(pa.field(part, arrays[-1].type, metadata={"meaning": f"key {part}"}))
         if draws:
             arrays.append(pa.array(np.broadcast_to(np.arange(width), shape).ravel()))
@@ -168,7 +171,7 @@ class Table:
         """
         import pyarrow.parquet as pq
 
-        data = pq.read_table(path)
+        data = pq.ParquetFile(path).read()
         if labels is None:
             labels = {}
             for key in cls.KEYS:

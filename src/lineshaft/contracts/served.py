@@ -46,4 +46,6 @@ class States(Table):
     rent_usd: Array = column("USD", "paid for rented accelerators by the hour")
     lease_usd: Array = column("USD", "earned with leased accelerators")
     it_j: Array = column("J", "energy drawn, share of CPU, network and storage included")
+    training_j: Array = column("J", "of `it_j`: accelerators that train or are leased")
+    waiting_j: Array = column("J", "of `it_j`: empty accelerators and headroom, at idle power")
     peak_w: Array = column("W", "power drawn at the busiest hour")

@@ -44,6 +44,10 @@ class Worth(Table):
     payables_usd: Array = column("USD", "bought and not yet paid, at the end")
     cash_usd: Array = column("USD", "cash at the end")
     compute_charge_usd: Array = column("USD", "capital charge of accelerators and halls")
+    compute_capital_usd: Array = column("USD", "of it: what is not let to others")
+    compute_upkeep_usd: Array = column("USD", "upkeep of accelerators and halls, not let")
+    compute_energy_usd: Array = column("USD", "power and water of accelerators, not let")
+    compute_staff_usd: Array = column("USD", "site staff, not let")
     usd_per_mtok: Array = column("USD/Mtok", "full cost per million tokens served")
     marginal_usd_per_mtok: Array = column("USD/Mtok", "cost of one more million tokens")
     human_equivalent_h: Array = column("h", "human hours that the accepted tasks would have taken")
@@ -56,6 +60,7 @@ class TaskCosts(Table):
     KEYS: ClassVar = ("month", "kind")
 
     token_usd: Array = column("USD/task", "tokens at their full cost")
+    provider_usd: Array = column("USD/task", "of it: tokens bought from a provider")
     robot_usd: Array = column("USD/task", "robots: capital, energy and upkeep")
     human_usd: Array = column("USD/task", "reviewers and operators")
     escape_usd: Array = column("USD/task", "wrong work that escaped")

@@ -50,8 +50,8 @@ class Params:
     refresh: NDArray[np.bool_]
     """[fleet] whether retired accelerators are replaced."""
     luck: Array
-    """[draw] uniform number that picks the world of the schedule's risk draws; unused in the
-    median case."""
+    """[draw] uniform number that picks the world of the schedule's risk draws, unused in the
+    median case; below 0 it is the median case in any draw."""
     cost_usd: Array = param("USD", "construction cost of the phase", ("phase",))
     hours_factor: Array = param("1", "craft hours over those of the plan", ("phase",))
     leased_w: Array = param("W", "IT power leased to tenants by contract", ("month", "site"))
@@ -96,7 +96,8 @@ class Build:
         world = np.zeros(dims.width, np.int64)
         if samples and dims.width > 1:
             u = np.broadcast_to(params.luck, (dims.width,))
-            world[1:] = 1 + np.minimum((u[1:] * samples).astype(np.int64), samples - 1)
+            drawn = 1 + np.minimum((u[1:] * samples).astype(np.int64), samples - 1)
+            world[1:] = np.where(u[1:] < 0, 0, drawn)
         self.ready = curve.ready_months[:, world]
         self.duration = np.maximum(curve.duration_months[:, world], 1e-6)
         self.hall_phase = curve.hall_phase
@@ -180,7 +181,9 @@ class Build:
         want = self.hours * (will[..., 1:] - was[..., 1:])
         gate, code = self._crewed(t, want, x[0])
         if gate is not None:
-            will = self._read(x[0] + gate * (x[1] - x[0]), self.row)
+            # a pace of 1 ends where no crew was short in any draw: draws do not know each other
+            slowed = np.where(gate < 1.0, x[0] + gate * (x[1] - x[0]), x[1])
+            will = self._read(slowed, self.row)
         due = np.maximum(self.params.cost_usd * will[..., 0] - ledger.phase_paid_usd, 0.0) * open_
         total = due.sum(axis=0)
         paid, pace = due, gate
@@ -310,7 +313,7 @@ class Build:
 
 FORMULAS: dict[str, str] = {
     "energised.it_w": "engine(build.halls_on, phases.elapsed_months, build.existing_w)",
-    "energised.usable_w": "it_w * lag(powered.derate)",
+    "energised.usable_w": "it_w * lag(powered.derate, 1)",
     "energised.leased_w": "min(build.leased_w, usable_w)",
     "energised.construction_usd": "engine(build.by_site, phases.paid_usd)",
     "energised.binding": "engine(build.first_open_phase, phases.binding)",

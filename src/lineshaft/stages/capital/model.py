@@ -90,7 +90,7 @@ def _no_debt(months: int, width: int) -> Schedule:
 
 
 FORMULAS: dict[str, str] = {
-    "funded.opening_cash_usd": "lag(worth.cash_usd)",
+    "funded.opening_cash_usd": "lag(worth.cash_usd, capital.opening_cash_usd)",
     "funded.equity_usd": "capital.equity_usd",
     "funded.debt_drawn_usd": "engine(capital.debt_schedule)",
     "funded.interest_usd": "engine(capital.debt_schedule)",

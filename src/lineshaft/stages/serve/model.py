@@ -276,6 +276,12 @@ class Serve:
         states.it_j[t] = mean * self.scale * self.seconds[t]
         states.peak_w[t] = (drawn[1] + rest) * self.scale
 
+    def finish(self, states: States) -> None:
+        """Parts of the energy, for all months at once."""
+        p, one_j = self.params, self.scale * self.seconds[:, None, None]
+        states.training_j[:] = (states.training + states.leased) * (p.training_share * one_j)
+        states.waiting_j[:] = (states.empty + states.headroom) * (p.idle_share * one_j)
+
 
 FORMULAS: dict[str, str] = {
     "served.served": "input_tokens + cached_tokens + output_tokens",
@@ -302,6 +308,12 @@ FORMULAS: dict[str, str] = {
     "states.lease_usd": "leased * serve.lease_usd_per_h * calendar.seconds / 3600",
     "states.it_j": (
         "engine(serve.power, busy, headroom, empty, training, leased, serve.it_w, serve.idle_share)"
+    ),
+    "states.training_j": (
+        "(training + leased) * serve.training_share * serve.it_w * serve.on_site * calendar.seconds"
+    ),
+    "states.waiting_j": (
+        "(empty + headroom) * serve.idle_share * serve.it_w * serve.on_site * calendar.seconds"
     ),
     "states.peak_w": (
         "engine(serve.power, busy, headroom, empty, training, leased, serve.it_w, serve.idle_share)"

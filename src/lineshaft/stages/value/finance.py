@@ -68,6 +68,11 @@ WHY: tuple[tuple[str, str], ...] = (
 """What each code means, and what to do about it."""
 
 
+_FEW = 1024
+"""Rows of cash flows up to which a table of weights pays; above any chunk of draws of a run, so
+that a draw's rate does not depend on how many draws stand beside it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Explained:
     """Answers, NaN where there is none, and for each a code that says why."""
@@ -211,6 +216,7 @@ def _log_rate(parts: Array, low: Array, high: Array) -> Array:
     guess = np.log(total[0] / total[1]) / np.where(np.abs(span) > 1e-9, span, 1.0)
     open_ended = (_log_ratio(parts, low)[0] <= 0) | (_log_ratio(parts, high)[0] >= 0)
     u = np.clip(guess, low, high)
+    settled = open_ended
     for _ in range(100):
         ratio, slope = _log_ratio(parts, u)
         low = np.where(ratio > 0, u, low)
@@ -218,9 +224,11 @@ def _log_rate(parts: Array, low: Array, high: Array) -> Array:
         step = u - ratio / np.where(slope < 0, slope, -np.inf)
         inside = (slope < 0) & (step >= low) & (step <= high)
         new = np.where(inside, step, 0.5 * (low + high))
-        moved = np.abs(new - u)
+        # a row that has settled stays as it is, however long the rows beside it take
+        new = np.where(settled, u, new)
+        settled = settled | (np.abs(new - u) <= 1e-14 * (1.0 + np.abs(new)))
         u = new
-        if np.all((moved <= 1e-14 * (1.0 + np.abs(u))) | open_ended):
+        if settled.all():
             break
     return np.where(open_ended, np.nan, u)
 
@@ -228,13 +236,13 @@ def _log_rate(parts: Array, low: Array, high: Array) -> Array:
 def _log_ratio(parts: Array, u: Array) -> tuple[Array, Array]:
     """log(money in / money out) at log(1+r) = u, and its slope in u; both [row]."""
     v = np.exp(-u)
-    if len(u) < len(parts):  # few rows: one sweep over all times at once
+    if len(u) < _FEW:  # one sweep over all times at once
         weight = np.empty((len(parts), len(u)))
         weight[0], weight[1:] = 1.0, v
         np.cumprod(weight, axis=0, out=weight)
         value = np.einsum("tsr,tr->sr", parts, weight)
         duration = np.einsum("tsr,tr,t->sr", parts, weight, np.arange(float(len(parts)))) / value
-    else:  # many rows: Horner, which keeps no table of weights
+    else:  # Horner, which keeps no table of weights
         value = parts[-1].copy()
         moment = np.zeros_like(value)
         for part in parts[-2::-1]:

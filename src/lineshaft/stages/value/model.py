@@ -67,8 +67,7 @@ class Params:
 
     kind_model: NDArray[np.int64]
     """[kind] index of the model that the kind thinks with."""
-    sells_tokens: NDArray[np.bool_]
-    """[kind] whether the kind is a direct sale of tokens."""
+    sells_tokens: NDArray[np.bool_] = param("1", "1 for a direct sale of tokens", ("kind",))
     life_months: NDArray[np.int64] = param("month", "depreciation life, whole months", ("asset",))
     contract_tasks: Array = param("task", "tasks that contracts promise", ("month", "kind"))
     contract_usd: Array = param("USD/task", "mean price of these", ("month", "kind"))
@@ -280,18 +279,20 @@ class Value:
     def _compute(self, states: States, power: Power, worth: Worth) -> Array:
         """Capital, upkeep, power, site staff and rent [month, draw] of what is not let to others.
 
-        Fills the capital charge.
+        Fills the capital charge and these parts.
         """
         p = self.params
         past = np.maximum(np.arange(1, len(self.spent))[:, None, None] - self.life, 0)
         standing = self.spent[1:] - self.spent[past, self.asset, self.draw]
         charge = standing * self._charge(self.life)
         worth.compute_charge_usd[:] = charge[:, _HALLS] + charge[:, _CHIPS]
-        cost = charge + standing * self.yearly
-        halls = cost[:, _HALLS] * (1.0 - self.let_share)
-        site_staff = worth.staff_usd - p.staff_usd
-        own = 1.0 - self._let(states)
-        joint = (halls + cost[:, _CHIPS] + power.compute_usd + site_staff) * own
+        upkeep, own, halls = standing * self.yearly, 1.0 - self._let(states), 1.0 - self.let_share
+        worth.compute_capital_usd[:] = (charge[:, _HALLS] * halls + charge[:, _CHIPS]) * own
+        worth.compute_upkeep_usd[:] = (upkeep[:, _HALLS] * halls + upkeep[:, _CHIPS]) * own
+        worth.compute_energy_usd[:] = power.compute_usd * own
+        worth.compute_staff_usd[:] = (worth.staff_usd - p.staff_usd) * own
+        joint = worth.compute_capital_usd + worth.compute_upkeep_usd
+        joint = joint + worth.compute_energy_usd + worth.compute_staff_usd
         compute: Array = joint + states.rent_usd.sum(axis=1)
         return compute
 
@@ -325,6 +326,7 @@ class Value:
         for kind, of in enumerate(model.tolist()):
             by_model[:, of] += tokens[:, kind]
         provider = served.rent_usd[:, model] * ratio(tokens, by_model[:, model])
+        task_costs.provider_usd[:] = ratio(provider, good)
         task_costs.token_usd[:] = ratio(split(serving, work) + provider, good)
         task_costs.kwh_per_task[:] = ratio(split(kwh, work), good)
         task_costs.tokens_per_task[:] = ratio(tokens, good)
@@ -395,13 +397,15 @@ class Value:
         return np.asarray(taxable * p.tax_rate)
 
 
+_SOLD = (
+    "accepted.accepted * fielded.price_usd"
+    " + min(accepted.accepted, value.contract_tasks) * (value.contract_usd - fielded.price_usd)"
+)
+"""Revenue of a kind: at market prices, and what contracts pay above them."""
+
 FORMULAS: dict[str, str] = {
-    "worth.task_revenue_usd": (
-        "engine(value.sales, accepted.accepted, fielded.price_usd, value.contract_usd)"
-    ),
-    "worth.token_revenue_usd": (
-        "engine(value.sales, accepted.accepted, fielded.price_usd, value.contract_usd)"
-    ),
+    "worth.task_revenue_usd": f"sum(where(value.sells_tokens > 0, 0, {_SOLD}))",
+    "worth.token_revenue_usd": f"sum(where(value.sells_tokens > 0, {_SOLD}, 0))",
     "worth.lease_revenue_usd": (
         "engine(value.leases, states.lease_usd, energised.leased_w, value.lease_usd_per_w,"
         " powered.bill_usd)"
@@ -435,8 +439,8 @@ FORMULAS: dict[str, str] = {
     ),
     "worth.tax_usd": "taxable_usd * value.tax_rate",
     "worth.free_cash_flow_usd": (
-        "engine(value.free_cash_flow, receipts_usd, payments_usd, tax_usd, funded.interest_usd,"
-        " capex_usd)"
+        "receipts_usd - payments_usd - capex_usd - engine(value.tax_without_debt, revenue_usd,"
+        " opex_usd, depreciation_usd, value.tax_rate, value.loss_limit)"
     ),
     "worth.receivables_usd": "engine(value.days_owed, revenue_usd, value.receivable_days)",
     "worth.payables_usd": (
@@ -449,6 +453,16 @@ FORMULAS: dict[str, str] = {
     "worth.compute_charge_usd": (
         "engine(value.annuity, construction_usd, accelerator_usd, value.life_months, value.wacc)"
     ),
+    "worth.compute_capital_usd": (
+        "engine(value.not_let, compute_charge_usd, states.leased, energised.leased_w)"
+    ),
+    "worth.compute_upkeep_usd": (
+        "engine(value.not_let, construction_usd, accelerator_usd, value.upkeep, states.leased)"
+    ),
+    "worth.compute_energy_usd": (
+        "engine(value.not_let, powered.bill_usd, powered.floor_j, states.leased)"
+    ),
+    "worth.compute_staff_usd": "engine(value.not_let, staff_usd, value.staff_usd, states.leased)",
     "worth.usd_per_mtok": (
         "engine(value.unit_cost, compute_charge_usd, maintenance_usd, energy_usd, staff_usd,"
         " rent_usd, served.served, states.training)"
@@ -460,6 +474,9 @@ FORMULAS: dict[str, str] = {
     "task_costs.token_usd": (
         "engine(value.share_out, worth.usd_per_mtok, served.rent_usd, done.attempted,"
         " accepted.accepted)"
+    ),
+    "task_costs.provider_usd": (
+        "engine(value.share_out, served.rent_usd, done.attempted, accepted.accepted)"
     ),
     "task_costs.robot_usd": (
         "engine(value.share_out, robots.purchase_usd, robots.energy_j, powered.bill_usd,"
@@ -489,10 +506,14 @@ FORMULAS: dict[str, str] = {
         "engine(value.share_out, worth.compute_charge_usd, worth.energy_usd, trained.accelerator_h)"
     ),
     "valuation.enterprise_value_usd": "explicit_value_usd + terminal_value_usd",
-    "valuation.explicit_value_usd": "engine(value.discount, worth.free_cash_flow_usd, value.wacc)",
+    "valuation.explicit_value_usd": (
+        "sum(worth.free_cash_flow_usd / (1 + value.wacc) ** calendar.years)"
+    ),
     "valuation.terminal_value_usd": (
-        "engine(value.terminal, worth.revenue_usd, worth.opex_usd, worth.depreciation_usd,"
-        " value.wacc, value.growth, value.roic)"
+        "max(0, (year(worth.revenue_usd) - year(worth.opex_usd) - year(worth.depreciation_usd))"
+        " * calendar.annual * (1 - value.tax_rate)) * (1 + value.growth)"
+        " * (1 - value.growth / value.roic) / (value.wacc - value.growth)"
+        " / (1 + value.wacc) ** calendar.end"
     ),
     "valuation.equity_value_usd": "enterprise_value_usd + capital.opening_cash_usd",
     "valuation.irr": "engine(value.irr, worth.free_cash_flow_usd, terminal_value_usd)",
