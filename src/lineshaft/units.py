@@ -4,10 +4,10 @@ Strings with units exist only here and in files that people write; everything be
 whose name carries its unit. A field declares one unit ("W", "USD/kWh", "month"): `parse` returns
 a float in that unit, `format_quantity` takes a float in that unit.
 
-Beyond the units of pint: USD (with `$300B`, `300 bn USD`, `9 TUSD`), token or tok, task,
-accelerator or GPU, agent, robot, person, request, FLOP (and FLOPS = FLOP/s). A year is 365.25
-days and a month is a twelfth of it. pint is imported when a text first needs it; the plain cases
-(the field's own unit, an SI prefix, a percentage) do without.
+Beyond the units of pint: USD (with `$300B`, `300 bn USD`, `9 TUSD`, `9万亿美元`), token or tok,
+task, accelerator or GPU, agent, robot, person, request, FLOP (and FLOPS = FLOP/s). A year is
+365.25 days and a month is a twelfth of it. pint is imported when a text first needs it; the plain
+cases (the field's own unit, an SI prefix, a percentage) do without.
 """
 
 from __future__ import annotations
@@ -112,8 +112,11 @@ _MAGNITUDE = {
     "G": "G", "B": "G", "bn": "G", "billion": "G",
     "T": "T", "tn": "T", "trillion": "T", "P": "P",
 }  # fmt: skip
+_CHINESE = {"万亿": 12, "亿": 8, "万": 4}
+"""Powers of ten of Chinese number words, which do not go in steps of a thousand."""
 _DOLLAR_MAGNITUDE = {**_MAGNITUDE, "m": "M", "b": "G", "t": "T"}
 _NUMBER = re.compile(r"[+-]?(?:\d[\d_]*(?:,\d{3})*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
+_CHINESE_NUMBER = re.compile(rf"({_NUMBER.pattern})\s*({'|'.join(_CHINESE)})")
 _MAGNITUDE_BEFORE_COUNTED = re.compile(
     rf"(?<![A-Za-z])({'|'.join(sorted(_MAGNITUDE, key=len, reverse=True))})\s*(?={_COUNTED})"
 )
@@ -211,6 +214,7 @@ def format_quantity(value: float, unit: str) -> str:
 def _spelled(text: str) -> str:
     """`text` in the spelling that pint knows: money signs, magnitudes, "per", "GPU-hour"."""
     plain = text.strip().replace("−", "-").replace("·", "*").replace("×", "*")
+    plain = _CHINESE_NUMBER.sub(_in_digits, plain).replace("美元", " USD")
     money = re.match(r"([+-]?)\s*(?:US\$|\$|USD)\s*(?=[\d.])", plain)
     if money:
         plain = money[1] + plain[money.end() :]
@@ -225,6 +229,12 @@ def _spelled(text: str) -> str:
     plain = re.sub(r"\s+per\s+", "/", plain)
     plain = _MAGNITUDE_BEFORE_COUNTED.sub(lambda found: _MAGNITUDE[found[1]], plain)
     return re.sub(r"([A-Za-z]+)-([A-Za-z]+)", r"(\1*\2)", plain)
+
+
+def _in_digits(found: re.Match[str]) -> str:
+    """ "9 万亿" as "9e12"."""
+    number = Decimal(found[1].replace(",", "").replace("_", ""))
+    return f"{number.scaleb(_CHINESE[found[2]]):e}"
 
 
 def _finite(number: float | str | Decimal, found: object, unit: str) -> float:
