@@ -73,7 +73,7 @@ def _say(values: Array, unit: str) -> str:
 
 
 def concerns(x: Tables) -> tuple[str, ...]:
-    """What a reader must know before any headline: a plan that runs out of money, work at a loss."""
+    """What a reader must know before any headline: money that runs out, work at a loss."""
     return (*_out_of_money(x), *_at_a_loss(x))
 
 
@@ -103,7 +103,7 @@ def _at_a_loss(x: Tables) -> Iterator[str]:
     if at_a_loss:
         yield (
             "In the last year an accepted task costs more, all in, than it earns, for "
-            f"{', '.join(at_a_loss)}: look at price, reviewed share and escaped defects of the kind."
+            f"{', '.join(at_a_loss)}: look at price, reviewed share and escaped defects."
         )
 
 

@@ -123,6 +123,13 @@ def engine_inputs(scenario: Scenario, dims: Dims, calendar: Calendar) -> AgentsI
     )
 
 
+def problems(scenario: Scenario) -> list[Problem]:
+    """An unknown policy of the allocation."""
+    if scenario.policy in POLICIES:
+        return []
+    return [Problem("", "policy", repr(scenario.policy), ", ".join(POLICIES))]
+
+
 def allocation_params(
     scenario: Scenario, draws: Draws, dims: Dims, calendar: Calendar, minimum_tasks: Array
 ) -> AllocationParams:
@@ -130,8 +137,8 @@ def allocation_params(
 
     Raises InputError for an unknown policy.
     """
-    if scenario.policy not in POLICIES:
-        raise InputError(Problem("", "policy", repr(scenario.policy), ", ".join(POLICIES)))
+    if found := problems(scenario):
+        raise InputError(found)
     models = kind_models(scenario)
     served = scenario.serve.model
     return AllocationParams(

@@ -28,7 +28,8 @@ _STAGES = (plant, train, serve, floor, oversee, agents, build)
 def cross_check(scenario: Scenario) -> None:
     """Raise InputError with everything that contradicts itself across the stages."""
     problems = [*_money(scenario), *_power(scenario), *_demand(scenario)]
-    problems += [*capital.problems(scenario), *value.problems(scenario)]
+    problems += [*capital.problems(scenario), *agents.problems(scenario)]
+    problems += value.problems(scenario)
     calendar = Calendar.of(scenario.start, scenario.months)
     try:
         dims = dims_of(scenario, calendar)

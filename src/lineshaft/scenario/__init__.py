@@ -6,12 +6,15 @@ errors at once; a scenario never changes, `--set` and variants make another one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from html import escape
+from typing import Any
 
 from lineshaft.scenario.agents import Agents
 from lineshaft.scenario.build import Build
 from lineshaft.scenario.capital import Capital
-from lineshaft.scenario.fields import Section, Text, Whole, YearMonth, default
+from lineshaft.scenario.distributions import Distribution
+from lineshaft.scenario.fields import Section, Text, Whole, YearMonth, default, quantity_of
 from lineshaft.scenario.floor import Floor
 from lineshaft.scenario.oversee import Oversee
 from lineshaft.scenario.plant import Plant
@@ -57,3 +60,34 @@ class Scenario(Section):
     """The humans, and what they review."""
     value: Value = default({})
     """Prices, costs, tax, valuation."""
+
+    def __dir__(self) -> list[str]:
+        """The keys of the file, for the Tab key; what pydantic adds stays callable."""
+        return [*type(self).model_fields, "model_copy", "model_dump"]
+
+    def __repr__(self) -> str:
+        return f"Scenario({self.name!r}: {self.months} months from {self.start}, seed {self.seed})"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: what is asked of each stage; what took its default is left out."""
+        sections = ((name, getattr(self, name)) for name in type(self).model_fields)
+        rows = "".join(
+            f"<tr><td>{name}</td><td>{escape('; '.join(_asked(section)))}</td></tr>"
+            for name, section in sections
+            if isinstance(section, Section) and section.model_fields_set
+        )
+        head = f"{escape(self.name)}: {self.months} months from {self.start}, seed {self.seed}"
+        return f"<table><caption>{head}</caption><tbody>{rows}</tbody></table>"
+
+
+def _asked(section: Section) -> Iterator[str]:
+    """What a section was given, in the order of its fields; of lists the names."""
+    for name, field in type(section).model_fields.items():
+        if name in section.model_fields_set:
+            value: Any = getattr(section, name)
+            kind = quantity_of(field)
+            if kind is not None and isinstance(value, Distribution):
+                value = value.describe(kind.unit)
+            elif isinstance(value, tuple):
+                value = ", ".join(str(getattr(item, "name", item)) for item in value)
+            yield f"{name} {value}"

@@ -13,6 +13,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
@@ -58,6 +59,25 @@ def read(
     if found or result is None:
         raise InputError(problem for _, problem in sorted(found, key=lambda item: item[0]))
     return result
+
+
+def resolved(
+    source: Input,
+    *,
+    model: type[BaseModel],
+    variant: str | None = None,
+    overrides: Sequence[str] = (),
+) -> dict[str, Any]:
+    """What `read` would check, as plain values: imports, variant and overrides are in it.
+
+    `read` takes it as a source, which saves parsing the files again for every further override.
+    Raises `InputError` where a file, the variant or an override cannot be read.
+    """
+    root, found, _ = _resolve(source, variant, overrides, model)
+    if found:
+        raise InputError(problem for _, problem in sorted(found, key=lambda item: item[0]))
+    tree: dict[str, Any] = plain(root)
+    return tree
 
 
 def variants(source: Input) -> tuple[str, ...]:
@@ -228,6 +248,7 @@ def _toml_value(text: str) -> Any:
     return parsed["value"] if len(parsed) == 1 else text
 
 
+@cache
 def _defaults(model: type[BaseModel]) -> BaseModel | None:
     """The scenario with nothing written, so that overrides can address items of default lists."""
     try:
