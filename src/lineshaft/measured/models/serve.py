@@ -1,0 +1,247 @@
+"""Serving: request-level simulation, memory, a fleet's day, and errors over published sets."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lineshaft import catalog, traces
+from lineshaft.measured.models import serve_points
+from lineshaft.measured.models._tools import named
+from lineshaft.parameters.hardware import architecture, chip
+from lineshaft.stages import serve
+from lineshaft.stages.serve.memory import check_fits
+from lineshaft.transformer import Chip, kv_bytes_per_token
+
+DAY = serve.DEEPSEEK_DAY
+
+
+def offline_output_tokens_per_s(
+    *,
+    model: str,
+    accelerator: str,
+    tp: int,
+    input_tokens: int,
+    output_tokens: int,
+    requests: int,
+    precision: str = "bf16",
+    weight_byte: float = 2.0,
+    kv_byte: float = 2.0,
+    memory_utilisation: float = 0.9,
+    max_num_seqs: int = 4096,
+    max_num_batched_tokens: int = 8192,
+) -> float:
+    """Answer tokens per second of one instance that is given all requests at once."""
+    arch, device = architecture(model), _chip(accelerator)
+    size = input_tokens + output_tokens
+    capacity = check_fits(
+        arch,
+        device,
+        tp=tp,
+        weight_byte=weight_byte,
+        kv_byte=kv_byte,
+        max_num_batched_tokens=max_num_batched_tokens,
+        mean_context=float(size),
+        longest=size,
+        memory_utilisation=memory_utilisation,
+    )
+    times = serve.step_times(
+        arch,
+        device,
+        tp=tp,
+        precision=precision,
+        weight_byte=weight_byte,
+        kv_byte=kv_byte,
+        max_tokens=max_num_batched_tokens,
+    )
+    work = traces.Trace(
+        "offline",
+        np.zeros(requests),
+        np.full(requests, input_tokens, np.int64),
+        np.full(requests, output_tokens, np.int64),
+    )
+    limits = serve.Scheduler(max_num_seqs, max_num_batched_tokens, int(capacity // 16), "none")
+    out = serve.simulate(work, times, limits)
+    return requests * output_tokens / out.end_s
+
+
+def kv_capacity_tokens(
+    *,
+    model: str,
+    accelerator: str,
+    max_num_batched_tokens: int,
+    memory_bytes: float = 0.0,
+    tp: int = 1,
+    weight_byte: float = 2.0,
+    kv_byte: float = 2.0,
+) -> float:
+    """Tokens in the KV cache of one instance; `memory_bytes` replaces the catalog's figure."""
+    device = _chip(accelerator)
+    if memory_bytes:
+        device = replace(device, memory_bytes=memory_bytes)
+    return serve.kv_capacity_tokens(
+        architecture(model),
+        device,
+        tp=tp,
+        weight_byte=weight_byte,
+        kv_byte=kv_byte,
+        max_num_batched_tokens=max_num_batched_tokens,
+        mean_context=1000.0,
+    )
+
+
+def kv_share_of(*, model: str, other: str, bytes_per_value: float = 2.0) -> float:
+    """KV cache of a token of `model` over that of `other`."""
+    ours, theirs = (
+        kv_bytes_per_token(architecture(name), bytes_per_value) for name in (model, other)
+    )
+    return ours / theirs
+
+
+def deepseek_revenue_usd() -> float:
+    """DeepSeek's production day at list prices."""
+    return serve.revenue_usd(DAY)
+
+
+def deepseek_nodes() -> float:
+    """Nodes that the day's tokens keep busy on average, prefill and decode."""
+    return sum(serve.nodes(DAY))
+
+
+def deepseek_cost_usd(*, mean_nodes: float) -> float:
+    """Rent of the day."""
+    return serve.cost_usd(DAY, mean_nodes)
+
+
+def deepseek_cost_profit_margin(*, mean_nodes: float) -> float:
+    """Profit over cost of the day."""
+    return serve.revenue_usd(DAY) / serve.cost_usd(DAY, mean_nodes) - 1.0
+
+
+def prefix_hit_share(*, data: Path, trace: str) -> float:
+    """Share of a trace's blocks that came before."""
+    return traces.prefix_hit_share(traces.read(data / "traces" / f"{trace}.jsonl"))
+
+
+def simulated_hit_share(*, data: Path, trace: str) -> float:
+    """Share of a trace's prefix blocks that the event loop finds in an endless cache."""
+    work = traces.read(data / "traces" / f"{trace}.jsonl")
+    arch, device = architecture("Llama 3.1 70B"), _chip("H100")
+    times = serve.step_times(
+        arch, device, tp=8, precision="bf16", weight_byte=2, kv_byte=2, max_tokens=8192
+    )
+    out = serve.simulate(work, times, serve.Scheduler(prefix_cache="endless"))
+    return float(out.cached_tokens.sum() / work.block_tokens / len(work.block_ids))
+
+
+def azure_mean_tokens(*, data: Path, trace: str, of: str) -> float:
+    """Mean prompt or answer tokens of one of Azure's traces."""
+    found = traces.read(data / "traces" / f"AzureLLMInferenceTrace_{trace}.csv")
+    sizes = {"input": found.input_tokens, "output": found.output_tokens}
+    return float(named(sizes, "of", of).mean())
+
+
+def shipped_trace_mean_tokens(*, of: str) -> float:
+    """Mean prompt or answer tokens of the trace that is drawn where a scenario names none."""
+    found = traces.synthetic()
+    sizes = {"input": found.input_tokens, "output": found.output_tokens}
+    return float(named(sizes, "of", of).mean())
+
+
+def vllm_run_mean_s(*, data: Path, gpu: str, model: str, accelerator: str, of: str) -> float:
+    """Mean TTFT, TPOT or E2E of a recorded vLLM run, its own requests simulated."""
+    return float(_vllm(data, gpu, model, accelerator)[0][of].mean())
+
+
+def vllm_run_error(*, data: Path, gpu: str, model: str, accelerator: str, of: str) -> float:
+    """Absolute error of the mean TTFT, TPOT or E2E over a recorded vLLM run, relative."""
+    mine, theirs = _vllm(data, gpu, model, accelerator)
+    return float(abs(mine[of].mean() / theirs[of].mean() - 1.0))
+
+
+def steady_points_error(*, data: Path, half: str, of: str, kind: str = "all") -> float:
+    """Median absolute error over measured steady points of AIConfigurator's data, relative.
+
+    `half` is `fitted` (groups that the coefficients were fitted on) or `other`; `of` TTFT, TPOT
+    or E2E; `kind` dense, experts or all.
+    """
+    errors = [
+        abs(point.error(of, *latency))
+        for point, latency in _points(data, half)
+        if kind == "all" or (kind == "experts") == bool(point.arch.experts)
+    ]
+    return statistics.median(errors)
+
+
+@lru_cache
+def _points(data: Path, half: str) -> tuple[tuple[serve_points.Point, tuple[float, float]], ...]:
+    found = ((point, point.simulated()) for point in serve_points.points(data, half))
+    return tuple((point, latency) for point, latency in found if latency is not None)
+
+
+Floats = dict[str, NDArray[np.float64]]
+
+
+@lru_cache
+def _vllm(data: Path, gpu: str, model: str, accelerator: str) -> tuple[Floats, Floats]:
+    """Simulated and recorded latencies of every request of a vLLM run."""
+    folder = data / "serve" / "llmservingsim_vllm" / gpu / model
+    engine = json.loads((folder / "meta.json").read_text("utf-8"))
+    asked = [json.loads(line) for line in (folder / "requests.jsonl").read_text().splitlines()]
+    asked.sort(key=lambda row: row["queued_ts"])
+    at = np.array([row["queued_ts"] for row in asked])
+    inputs, outputs = (
+        np.array([row[key] for row in asked], np.int64) for key in ("input_toks", "output_toks")
+    )
+    arch, device = architecture(named(serve_points.MODELS, "model", model)), _chip(accelerator)
+    asks = engine["engine_kwargs"]
+    tp, budget = asks["tensor_parallel_size"], asks["max_num_batched_tokens"]
+    capacity = serve.kv_capacity_tokens(
+        arch,
+        device,
+        tp=tp,
+        weight_byte=2.0,
+        kv_byte=2.0,
+        max_num_batched_tokens=budget,
+        mean_context=1000.0,
+    )
+    # the engine's own count of blocks where its log has one
+    blocks = engine.get("kv_cache", {}).get("num_gpu_blocks", int(capacity // 16))
+    limits = serve.Scheduler(asks["max_num_seqs"], budget, blocks, "none")
+    times = serve.step_times(
+        arch,
+        device,
+        tp=tp,
+        precision="bf16",
+        weight_byte=2.0,
+        kv_byte=2.0,
+        max_tokens=budget,
+    )
+    out = serve.simulate(traces.Trace(gpu, at - at[0], inputs, outputs), times, limits)
+    sent, first, last = (
+        np.array([row[key] for row in asked])
+        for key in ("queued_ts", "first_token_ts", "last_token_ts")
+    )
+    return (
+        _latencies(out.arrival_s, out.first_s, out.finish_s, outputs),
+        _latencies(sent, first, last, outputs),
+    )
+
+
+def _latencies(
+    sent: NDArray[np.float64],
+    first: NDArray[np.float64],
+    last: NDArray[np.float64],
+    outputs: NDArray[np.int64],
+) -> Floats:
+    return {"ttft": first - sent, "tpot": (last - first) / (outputs - 1), "e2e": last - sent}
+
+
+def _chip(name: str) -> Chip:
+    return chip(catalog.find("accelerators", name))
