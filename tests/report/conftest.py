@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -17,12 +20,10 @@ from lineshaft.contracts.reasons import CODE, ROLES, TRADES
 from lineshaft.contracts.tables import Tables
 from lineshaft.kpis import Kpi, Series, measure, series
 from lineshaft.line import Outcome
-from lineshaft.runs import described
-from lineshaft.stations import binding_by_year
+from lineshaft.runs import Run, write
 from lineshaft.tables import Dims
 
 KINDS = ("software engineer", "support agent", "bookkeeper", "sorter", "courier drone", "tokens")
-Made = tuple[dict[str, Any], Outcome, Curves]
 
 
 def dims(months: int, kinds: tuple[str, ...], sites: tuple[str, ...], phases: int) -> Dims:
@@ -91,6 +92,9 @@ def fill(x: Tables) -> None:
     p.floor_j[:, 1, 0], p.other_j[..., 0] = 2e11 * rise, 0.02 * it
     p.facility_j[:] = p.it_j + p.losses_j + p.cooling_j + p.floor_j + p.other_j
     p.peak_w[:] = 1.3 * x.energised.it_w
+    s = x.states
+    s.it_j[:, 0, 0], s.it_j[:, 1, 0] = 0.6 * it[:, 0], 0.4 * it[:, 0]
+    s.training_j[:], s.waiting_j[:] = 0.45 * s.it_j, 0.1 * s.it_j
     w = x.worth
     w.task_revenue_usd[:, 0] = (x.accepted.accepted * x.fielded.price_usd)[..., 0].sum(axis=1)
     w.token_revenue_usd[:, 0], w.lease_revenue_usd[:, 0] = 1e-6 * served, 2e3 * gpus * 0.2
@@ -103,8 +107,13 @@ def fill(x: Tables) -> None:
     w.maintenance_usd[:, 0], w.escape_usd[:, 0] = 20 * gpus, 1e7 * rise
     w.opex_usd[:] = w.energy_usd + w.people_usd + w.staff_usd + w.maintenance_usd + w.escape_usd
     w.capex_usd[:] = w.accelerator_usd + w.construction_usd + w.robot_usd
-    w.free_cash_flow_usd[:] = w.revenue_usd - w.opex_usd - w.capex_usd
+    w.receipts_usd[:], w.payments_usd[:] = 0.9 * w.revenue_usd, 0.95 * w.opex_usd
+    w.free_cash_flow_usd[:] = w.receipts_usd - w.payments_usd - w.capex_usd
+    x.funded.equity_usd[0] = 45e9
     w.cash_usd[:] = 45e9 + np.cumsum(w.free_cash_flow_usd, axis=0)
+    w.compute_capital_usd[:], w.compute_upkeep_usd[:] = 3e8, 2e7
+    w.compute_energy_usd[:], w.compute_staff_usd[:] = 5e7, 1e7
+    c.provider_usd[:] = 0.2 * c.token_usd
     v = x.valuation
     v.explicit_value_usd[0], v.terminal_value_usd[0] = 9.4e10, 3.1e11
     v.enterprise_value_usd[:] = v.explicit_value_usd + v.terminal_value_usd
@@ -153,6 +162,8 @@ def curves(phases: int, halls: int = 4) -> Curves:
         name=columns[2],
         start_month=np.array(columns[3]),
         finish_month=np.array(columns[4]),
+        plan_start_month=np.array(columns[3]),
+        plan_finish_month=np.array(columns[4]),
         reason=np.array(columns[5], np.int8),
     )
     made = (Characterised("serve", 1.2, 2, False), Characterised("build", 0.01, 1, True))
@@ -173,51 +184,146 @@ def outcome(x: Tables, draws: int) -> Outcome:
     return Outcome(x, kpis, bands, cast(Any, None), draws)
 
 
-def information(name: str, found: Outcome, made: Curves) -> dict[str, Any]:
-    """What run.json says."""
-    months = found.tables.dims.labels["month"]
+SENSITIVITY = {
+    "kpi": "value.enterprise_value_usd",
+    "base": 4e11,
+    "moves": [
+        {
+            "input": f"agents.kind.coder.input_{i}" if i == 1 else f"serve.input_{i}",
+            "meaning": f"what input {i} means",
+            "unit": "USD/kWh",
+            "low_input": 0.04,
+            "high_input": 0.08,
+            "low": 4e11 - 3e11 / (i + 1),
+            "high": 4e11 + (3e11 if i % 3 else -1e11) / (i + 1),
+            "confidence": ("low", "medium", "high")[i % 3],
+            "source": "a source",
+        }
+        for i in range(14)
+    ],
+}
+ONE_MORE = [
+    {
+        "what": "one more electrical crew",
+        "step": "1 crew from 2026-01",
+        "value_usd": 2e7,
+        "up_usd": 1e7,
+        "down_usd": -3e7,
+        "kink": True,
+        "note": "",
+    },
+    {
+        "what": "one more drone",
+        "step": "1 robot from 2026-01",
+        "value_usd": -1e5,
+        "up_usd": -1e5,
+        "down_usd": None,
+        "kink": False,
+        "note": "none to take away",
+    },
+]
+CONFIDENCE = {
+    "low_share": 0.62,
+    "low_share_se": 0.04,
+    "unrated_share": 0.2,
+    "next": "serve.input_0",
+    "next_share": 0.3,
+}
+
+
+def required() -> dict[str, Any]:
+    """What `require` found: reviewers are the first that cannot be, in the third year."""
+    joints = [
+        {
+            "joint": name,
+            "stage": stage,
+            "unit": "person",
+            "required": [1e6, 2e6, 4e6],
+            "reachable": [
+                None if m is None else r / m for r, m in zip((1e6, 2e6, 4e6), margin, strict=True)
+            ],
+            "margin": margin,
+            "source": "a source",
+        }
+        for name, stage, margin in (
+            ("worth", "value", [None, None, None]),
+            ("reviewers", "oversee", [0.3, 0.8, 1.62]),
+            ("electricians", "build", [0.1, 0.2, 12.0]),
+        )
+    ]
     return {
-        "format": 1,
-        "lineshaft": "0.1.0",
-        "python": "3.11.2",
-        "numpy": "2.4.0",
-        "scenario": name,
-        "start": months[0],
-        "months": len(months),
-        "seed": 7,
-        "draws": found.draws,
-        "notes": ["Grid dates have no published source; they are ranges."],
-        "timings_s": {"read": 0.1, "curves": 1.3, "line": 0.4},
-        "curves": [
-            {"stage": c.stage, "seconds": c.seconds, "curves": c.curves, "cached": c.cached}
-            for c in made.made
-        ],
-        "checks": [
-            {
-                "stage": b.stage,
-                "balance": b.name,
-                "residual": min(b.residual, 1e-12),
-                "month": b.month,
-                "passed": True,
-            }
-            for b in residuals(found.tables)
-        ],
-        "kpis": {kpi.measure.name: described(kpi, months) for kpi in found.kpis},
-        "binding": binding_by_year(found.tables),
+        "target": {"kind": "value", "value": 9.3e12, "text": "$9.30T"},
+        "years": [2026, 2027, 2028],
+        "joints": joints,
+        "first_impossible": {"joint": "reviewers", "year": 2028, "margin": 1.62},
+        "largest_usd": 1.7e12,
+        "held_by": "reviewers",
+        "text": "A worth of $9.30T.",
     }
 
 
-@pytest.fixture
-def make() -> Callable[..., Made]:
-    """A run with a name and draws; `full=False` is a scenario without sites, kinds and phases."""
+def save(folder: Path, name: str, found: Outcome, made: Curves, **questions: Any) -> Run:
+    """The run folder of an outcome, without a report."""
+    folder.mkdir()
+    checks = tuple(replace(b, residual=min(b.residual, 1e-12)) for b in residuals(found.tables))
+    write(
+        folder,
+        found,
+        scenario_name=name,
+        scenario_text="",
+        seed=7,
+        timings={"curves": 1.3, "line": 0.4},
+        curves=made,
+        checks=checks,
+        notes=("Grid dates have no published source; they are ranges.",),
+        claims=questions.pop("claims", {}),
+        questions=questions,
+    )
+    return Run.read(folder)
 
-    def made(name: str = "Campus", draws: int = 0, full: bool = True, months: int = 120) -> Made:
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[..., Run]:
+    """A run with a name and draws; `full=False` is a scenario without sites, kinds and phases."""
+    folders = (tmp_path / f"run{i}" for i in count())
+
+    def made(
+        name: str = "Campus",
+        draws: int = 0,
+        full: bool = True,
+        months: int = 120,
+        **questions: Any,
+    ) -> Run:
         sites = ("campus", "warehouse") if full else ()
         x = Tables.allocate(dims(months, KINDS if full else (), sites, 3 if full else 0))
         if full:
             fill(x)
-        found = outcome(x, draws)
-        plan = curves(3 if full else 0)
-        return information(name, found, plan), found, plan
+        return save(next(folders), name, outcome(x, draws), curves(3 if full else 0), **questions)
 
     return made
+
+
+@pytest.fixture(scope="session")
+def empty() -> Tables:
+    """Tables of two months without a site or a kind; whoever takes them fills them."""
+    return Tables.allocate(dims(2, (), (), 0))
+
+
+@pytest.fixture(scope="session")
+def warehouse_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The shipped warehouse in a run folder of its own."""
+    import lineshaft
+
+    folder = tmp_path_factory.mktemp("runs") / "warehouse"
+    return lineshaft.record(lineshaft.read("warehouse"), folder)
+
+
+@pytest.fixture
+def asked() -> dict[str, Any]:
+    """The answers that a run can carry besides."""
+    return {
+        "sensitivity": SENSITIVITY,
+        "one_more": ONE_MORE,
+        "confidence": CONFIDENCE,
+        "required": required(),
+    }

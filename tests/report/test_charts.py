@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +13,10 @@ from hypothesis import strategies as st
 
 from lineshaft.contracts.reasons import CODE, NAMES
 from lineshaft.report import palette, plan
-from lineshaft.report.charts import Row, by_year, few, number, plain
+from lineshaft.report.charts import Row, by_year, few, number, plain, sheet
 from lineshaft.report.page import embed
 from lineshaft.report.work import runs
+from lineshaft.runs import Run
 
 
 @given(st.lists(st.integers(0, len(NAMES) - 1), min_size=1, max_size=60))
@@ -96,23 +96,34 @@ def test_every_reason_has_its_colour() -> None:
         assert palette.ink(colour) in ("#ffffff", "#1d2733")
 
 
-def test_the_plan_shows_halls_or_phases(make: Callable[..., Any]) -> None:
+def test_the_plan_shows_halls_or_phases(make: Callable[..., Run]) -> None:
     """Few halls get a lane each; many halls share the lane of their phase."""
-    _, outcome, curves = make()
-    months = outcome.tables.dims.labels["month"]
-    by_hall = plan.plan(curves, months)
+    run = make()
+    by_hall = plan.plan(run.construction, run.tables.dims.labels["month"])
     lanes = by_hall.extra["lanes"]
     assert [lane["label"] for lane in lanes][:2] == ["phase 1, whole phase", "phase 1, hall 1"]
+    assert [lane["label"] for lane in lanes][6:8] == ["phase 2, hall 1", "phase 2, hall 2"]
     assert len(lanes) == 15
     assert len({item[3] for lane in lanes for item in lane["items"]}) == 5
-    assert lanes[1]["p50"] == 14.0
+    assert (lanes[0]["p50"], lanes[1]["p50"]) == (None, 14.0)
     assert by_hall.body[1][1:5] == ("2026-06", "2027-03", "2027-03", "2027-05")
 
 
-def test_works_that_overlap_stand_on_lines_of_their_own(make: Callable[..., Any]) -> None:
+def test_the_plan_says_both_dates_in_words(make: Callable[..., Run]) -> None:
+    """When the first and the last hall are ready, in half of the worlds and in 80 % of them."""
+    run = make()
+    months = run.tables.dims.labels["month"]
+    assert plan.ready(plan.plan(run.construction, months)) == (
+        "The first hall is ready by 2027-03 in half of the worlds and by 2027-05 in 80 % of them, "
+        "the last by 2030-11 in half of the worlds and by 2031-01 in 80 % of them."
+    )
+    assert plan.ready(plan.plan(None, months)) == ""
+    assert plan.plan(None, months).empty
+
+
+def test_works_that_overlap_stand_on_lines_of_their_own(make: Callable[..., Run]) -> None:
     """No two works of a lane overlap on one line."""
-    _, _, curves = make()
-    for lane in plan.plan(curves, ("2026-01",)).extra["lanes"]:
+    for lane in plan.plan(make().construction, ("2026-01",)).extra["lanes"]:
         for a in lane["items"]:
             for b in lane["items"]:
                 if a is not b and a[4] == b[4]:
@@ -120,12 +131,11 @@ def test_works_that_overlap_stand_on_lines_of_their_own(make: Callable[..., Any]
 
 
 def test_many_halls_become_stretches(
-    make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A hall's line covers its works from first to last, with what held it up on top."""
-    _, _, curves = make()
     monkeypatch.setattr(plan, "MOST_LANES", 4)
-    found = plan.plan(curves, ("2026-01",))
+    found = plan.plan(make().construction, ("2026-01",))
     lanes = found.extra["lanes"]
     assert [lane["label"] for lane in lanes] == ["phase 1", "phase 2", "phase 3"]
     assert lanes[0]["lines"] == 5
@@ -134,3 +144,14 @@ def test_many_halls_become_stretches(
     assert {item[2] for item in first} >= {CODE["trade: electrical"], CODE["grid"]}
     assert all(a[1] == b[0] and a[2] != b[2] for a, b in pairwise(first))
     assert lanes[0]["p50"] == 18.5
+    assert plan.ready(found).startswith("The first phase is ready by 2027-07")
+
+
+def test_a_sheet_is_what_the_csv_holds() -> None:
+    """Texts stay, numbers have six figures, and what is not a number is empty."""
+    assert sheet(("a", "b"), [("x", 1.23456789), ("y", float("nan")), ("z", None)]) == [
+        ["a", "b"],
+        ["x", 1.23457],
+        ["y", None],
+        ["z", None],
+    ]

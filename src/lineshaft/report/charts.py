@@ -8,7 +8,14 @@ so that the figures can be read without the picture. Forms:
     years   stacked rows by calendar year
     shares  what each label's total is made of, as shares
     dots    rows by label, on a logarithmic axis
-    steps   parts that add up to a total
+    steps   parts that add up to a total, upright
+    cascade parts that add up to a total, one below the other
+    spread  how often a figure falls where, over the draws
+    swings  a figure with each input at one end and at the other
+    bars    one value a label, from zero
+    strip   many values a label, each a dot
+    flows   what flows from where to where
+    grid    a number for each row and year, marked where it is above 1
     ribbon  a reason for each row and month
     gantt   work on each hall, with its reason and dates
 """
@@ -77,7 +84,7 @@ class Chart:
     width: str = "half"
     """`third`, `half` or `wide`."""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """What only this form needs; plain data."""
+    """What only this form needs; plain data. `sheet` is its CSV, where rows and x do not say it."""
     head: tuple[str, ...] = ()
     """Head of the table, where rows and x do not say it."""
     body: tuple[tuple[str, ...], ...] = ()
@@ -213,6 +220,14 @@ def number(value: float, unit: str) -> str:
 def with_unit(value: float, unit: str) -> str:
     """`value` in a sentence: three figures and its unit, shares in percent."""
     return number(value, unit) + (f" {noun_of(unit)}" if noun_of(unit) else "")
+
+
+def sheet(
+    head: Sequence[str], rows: Iterable[Sequence[str | float | None]]
+) -> list[list[str | float | int | None]]:
+    """Lines of a CSV file: the head, then rows whose numbers have six significant figures."""
+    lines = [[_plain(cell) if isinstance(cell, float) else cell for cell in row] for row in rows]
+    return [list(head), *lines]
 
 
 def html_table(

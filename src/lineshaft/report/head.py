@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lineshaft.contracts.reasons import CODE, NAMES
+from lineshaft.contracts.reasons import CODE
 from lineshaft.contracts.tables import Tables
 from lineshaft.report.charts import number
 from lineshaft.report.palette import REASONS
@@ -36,17 +36,16 @@ ICONS = {
 
 
 def tiles(x: Tables, kpis: Mapping[str, Any]) -> str:
-    """The headline figures as tiles."""
+    """The headline figures as tiles; those that are nothing are left out."""
     months = x.dims.labels["month"]
     years = f"{months[0][:4]} – {months[-1][:4]}"
     found = []
     for name, words, unit, course in TILES:
         kpi = kpis.get(name)
-        if kpi is None:
+        if kpi is None or not kpi["value"]:
             continue
         unit = unit or str(kpi["unit"])
-        value = kpi["value"]
-        text = "none" if value is None else _number(float(value), unit)
+        text = _number(float(kpi["value"]), unit)
         when = str(kpi["window"])
         when = "on the first day" if when == "at once" else f"{when}, {kpi['month']}"
         interval = ""
@@ -59,20 +58,36 @@ def tiles(x: Tables, kpis: Mapping[str, Any]) -> str:
             f'{interval}<p class="when">{escape(when)}</p>'
             f"{_spark(np.asarray(course(x), float), COURSE.get(name, '') + years)}</li>"
         )
-    return f'<ul class="tiles">{"".join(found)}</ul>'
+    # rows of equal length where that is possible
+    columns = next((n for n in (4, 3, 5) if len(found) % n == 0), min(len(found), 4))
+    style = f'style="--columns:{columns}"'
+    return f'<ul class="tiles" {style}>{"".join(found)}</ul>' if found else ""
 
 
 def line(x: Tables) -> str:
     """The nine stations, left to right on one shaft, with what binds each."""
     found = []
+    present = {
+        "build": x.energised.it_w,
+        "train": x.trained.reserved,
+        "agents": x.fielded.demand_tasks,
+        "serve": x.served.served,
+        "floor": x.done.attempted,
+        "plant": x.powered.facility_j,
+        "oversee": x.accepted.finished,
+    }
     for station in stations(x):
+        icon = (
+            f'<svg viewBox="0 0 48 48" aria-hidden="true"><circle cx="24" cy="24" r="22"/>'
+            f'<path transform="translate(12 12)" d="{ICONS[station.stage]}"/></svg>'
+            f"<h3>{station.stage}</h3>"
+        )
+        if station.stage in present and not present[station.stage].any():
+            found.append(f'<li class="out">{icon}<p>not in this scenario</p></li>')
+            continue
         said = [part for part in station.headline.split(", ") if not part.endswith("nan")]
         parts = "".join(f"<span>{escape(part)}</span>" for part in said)
-        found.append(
-            f'<li><svg viewBox="0 0 48 48" aria-hidden="true"><circle cx="24" cy="24" r="22"/>'
-            f'<path transform="translate(12 12)" d="{ICONS[station.stage]}"/></svg>'
-            f"<h3>{station.stage}</h3><p>{parts}</p>{chip(station.binding)}</li>"
-        )
+        found.append(f"<li>{icon}<p>{parts}</p>{chip(station.binding)}</li>")
     return (
         '<ol class="shaft" aria-label="The nine stations of the line, from left to right">'
         f"{''.join(found)}</ol>"
@@ -84,16 +99,6 @@ def chip(reason: str) -> str:
     if not reason or reason not in CODE:
         return '<p class="chip none">nothing binds</p>'
     return f'<p class="chip"><i style="background:{REASONS[CODE[reason]]}"></i>{escape(reason)}</p>'
-
-
-def legend(codes: set[int]) -> str:
-    """The reasons that occur, in the order of the line."""
-    items = "".join(
-        f'<li><i style="background:{REASONS[code]}"></i>'
-        f"{escape(NAMES[code]) if code else 'nothing'}</li>"
-        for code in sorted(codes)
-    )
-    return f'<ul class="legend">{items}</ul>'
 
 
 def _number(value: float, unit: str) -> str:

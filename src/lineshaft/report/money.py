@@ -1,4 +1,4 @@
-"""Charts of the money: cost of a task, cash, revenue and cost, value."""
+"""Charts of the money: cash, revenue and cost, value and its spread over the draws."""
 
 from __future__ import annotations
 
@@ -6,80 +6,13 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lineshaft.contracts.tables import Tables
-from lineshaft.kpis import Kpi, Series
-from lineshaft.report.charts import Chart, Row, by_year, few, number
-from lineshaft.report.palette import COSTS, FIRM, SERIES
+from lineshaft.kpis import Series
+from lineshaft.report.charts import Chart, Row, by_year, few, number, plain, sheet
+from lineshaft.report.palette import FIRM, SERIES, TOTAL
 from lineshaft.report.work import band, span
 from lineshaft.tables import Array
-
-
-def working(x: Tables) -> NDArray[np.int64]:
-    """Indices of the kinds with accepted tasks in the last month."""
-    return np.flatnonzero(x.accepted.accepted[-1, :, 0] > 0)
-
-
-def task_price(x: Tables) -> Chart:
-    """What a task costs and what is paid for it."""
-    own = working(x)
-    month = x.dims.labels["month"][-1]
-    return Chart(
-        key="task-price",
-        title="Cost and price of an accepted task",
-        form="dots",
-        unit="USD/task",
-        x=tuple(x.dims.labels["kind"][i] for i in own),
-        rows=(
-            Row("cost", x.task_costs.usd_per_task[-1, own, 0], SERIES[0]),
-            Row("price", x.fielded.price_usd[-1, own, 0], SERIES[1]),
-        ),
-        width="third",
-        alt=f"Dots on a logarithmic axis: full cost and price of a task of {len(own)} kinds.",
-        note=f"{month}. Where cost lies left of price, the kind earns money",
-    )
-
-
-def task_cost(x: Tables) -> Chart:
-    """What the cost of a task is made of."""
-    own = working(x)
-    costs = x.task_costs
-    parts = {
-        "tokens": costs.token_usd,
-        "robots": costs.robot_usd,
-        "people": costs.human_usd,
-        "escapes": costs.escape_usd,
-    }
-    rows = [Row(n, v[-1, own, 0], COSTS[n]) for n, v in parts.items()]
-    return Chart(
-        key="task-cost",
-        title="What the cost of a task is made of",
-        form="shares",
-        unit="USD/task",
-        x=tuple(x.dims.labels["kind"][i] for i in own),
-        rows=few(rows, 9, SERIES),
-        width="third",
-        alt=f"Stacked bars: shares of tokens, robots, people and escapes in the cost of a task "
-        f"of {len(own)} kinds.",
-        note=f"{x.dims.labels['month'][-1]}. Shares; the whole cost stands at the right",
-    )
-
-
-def human_minutes(x: Tables) -> Chart:
-    """Human minutes per accepted task, by kind."""
-    own = working(x)
-    return Chart(
-        key="human-minutes",
-        title="Human minutes per accepted task",
-        form="dots",
-        unit="min/task",
-        x=tuple(x.dims.labels["kind"][i] for i in own),
-        rows=(Row("human", x.task_costs.human_min_per_task[-1, own, 0], COSTS["people"]),),
-        width="third",
-        alt=f"Dots on a logarithmic axis: human minutes per task of {len(own)} kinds.",
-        note=f"{x.dims.labels['month'][-1]}. Review, rework and interventions",
-    )
 
 
 def cash(x: Tables, bands: Mapping[str, Series]) -> Chart:
@@ -92,7 +25,6 @@ def cash(x: Tables, bands: Mapping[str, Series]) -> Chart:
         unit="USD",
         x=x.dims.labels["month"],
         rows=(Row("cash", held, SERIES[0]),),
-        width="third",
         alt=f"Line: cash {span(x)}, lowest {number(float(held.min()), 'USD')}, "
         f"{number(float(held[-1]), 'USD')} at the end.",
         note="Line: every input at its median",
@@ -112,7 +44,6 @@ def free_cash_flow(x: Tables, bands: Mapping[str, Series]) -> Chart:
         unit="USD",
         x=x.dims.labels["month"],
         rows=(Row("free cash flow", flow, SERIES[2]),),
-        width="third",
         alt=f"Line: free cash flow a month {span(x)}, "
         f"{number(float(flow[-12:].sum()), 'USD')} in the last 12 months.",
         note="Receipts − payments − tax without debt − capex",
@@ -175,15 +106,13 @@ def _years(
     )
 
 
-def value(x: Tables, kpis: Mapping[str, Kpi]) -> Chart:
-    """What the enterprise value is made of."""
+def value(x: Tables, quantiles: Mapping[str, float]) -> Chart:
+    """What the enterprise value is made of; `quantiles` are its own, none without draws."""
     v = x.valuation
     explicit, end = float(v.explicit_value_usd[0]), float(v.terminal_value_usd[0])
     total, equity = float(v.enterprise_value_usd[0]), float(v.equity_value_usd[0])
     steps = [("during the run", explicit), ("after it", end)]
     labels = ("during the run", "after it", "enterprise value", "equity value")
-    found = kpis.get("value.enterprise_value_usd")
-    quantiles = found.quantiles if found else {}
     note = f"Discounted at {number(float(v.wacc[0]), 'share')} a year"
     irr = float(v.irr[0])
     note += f", internal rate of return {number(irr, 'share')}" if math.isfinite(irr) else ""
@@ -196,9 +125,55 @@ def value(x: Tables, kpis: Mapping[str, Kpi]) -> Chart:
         unit="USD",
         x=labels,
         rows=(Row("value", np.array([explicit, end, total, equity]), SERIES[0]),),
-        width="third",
         alt="Bars: " + ", ".join(f"{n} {number(s, 'USD')}" for n, s in steps) + ", sum "
         f"{number(total, 'USD')}.",
         note=note,
         extra={"whisker": whisker},
+    )
+
+
+BINS = 32
+
+
+def spread(draws: Array, median: float, quantiles: Mapping[str, float]) -> Chart:
+    """How often the enterprise value falls where; `draws` [n] are its values, `median` that of
+    the case with every input at its median. Empty without draws.
+
+    The lowest and highest hundredth of the draws are counted in the outermost bins.
+    """
+    known = draws[np.isfinite(draws)]
+    edges, counts = np.zeros(1), np.zeros(0)
+    if known.size:
+        low, high = np.quantile(known, (0.01, 0.99))
+        high = high if high > low else low + max(1.0, abs(low))
+        edges = np.linspace(low, high, min(BINS, max(6, round(2 * known.size ** (1 / 3)))) + 1)
+        counts = np.histogram(np.clip(known, low, high), edges)[0].astype(float)
+    loses = float((known < 0).mean()) if known.size else 0.0
+    words = [f"below 0 in {number(loses, 'share')} of the draws"] if known.size else []
+    marks = [[p, value] for p, value in quantiles.items() if p in ("p10", "p50", "p90")]
+    return Chart(
+        key="value-spread",
+        title="Enterprise value over the draws",
+        form="spread",
+        unit="USD",
+        x=tuple(number(float(edge), "USD") for edge in edges[:-1]),
+        rows=(Row("draws", counts, TOTAL),),
+        alt=f"Histogram of the enterprise value in {known.size} draws: "
+        + ", ".join(f"{p} {number(v, 'USD')}" for p, v in quantiles.items())
+        + f"; {''.join(words)}.",
+        note=f"{known.size:,} draws; {''.join(words)}. Dot: every input at its median",
+        extra={
+            "edges": plain(edges),
+            "marks": [[p, *plain(np.array([v]))] for p, v in marks],
+            "median": plain(np.array([median]))[0],
+            "sheet": sheet(
+                ("from [USD]", "to [USD]", "draws"),
+                zip(edges[:-1].tolist(), edges[1:].tolist(), counts.tolist(), strict=True),
+            ),
+        },
+        head=("", "enterprise value"),
+        body=(
+            *((f"{p[1:]} % quantile", number(value, "USD")) for p, value in quantiles.items()),
+            ("share of draws below 0", number(loses, "share")),
+        ),
     )

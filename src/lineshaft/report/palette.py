@@ -61,6 +61,42 @@ FIRM = {
 }
 """Lines of revenue and cost, the same colour wherever they come up."""
 
+FLOWS = {
+    "grid": "#8894a1",
+    "site": "#b3a58c",
+    "tenants": "#8d5f45",
+    "cash": "#9dbbd8",
+    "equity": "#5d9670",
+    "debt": "#b9a04e",
+    "owed": "#c9ced6",
+    "lack": "#b0413e",
+    "firm": "#4f5d73",
+    "opex": "#a8586c",
+    "capex": "#8174b0",
+    "interest": "#d6b656",
+    "tax": "#8d5f45",
+}
+"""Nodes of the flows that are no line of revenue or cost."""
+
+PARTS = {
+    "accelerators and halls": "#8174b0",
+    "energy": "#cf7f72",
+    "upkeep": "#b9a04e",
+    "site staff": "#6c7d91",
+    "rented accelerators": "#4c9ca6",
+    "tokens bought": "#3a6a9c",
+    "robots": "#d6953f",
+    "people": "#a8586c",
+    "escapes": "#a9b3bf",
+}
+"""What the full cost of a task is made of."""
+
+TOTAL = "#3a6a9c"
+FITTED, UNSEEN = "#a9b3bf", "#3a6a9c"
+"""Rows that a coefficient saw, and rows that none saw."""
+LOW, HIGH = "#d6953f", "#3a6a9c"
+"""The lower and the upper end of an input."""
+
 _REASONS = {
     "none": "#f3f5f7",
     "funds": "#c9a227",

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lineshaft.contracts.reasons import CODE, NAMES
 from lineshaft.report.charts import Chart, Row
 
 if TYPE_CHECKING:
-    from lineshaft.characterise import Curves
-    from lineshaft.contracts.curves import BuildCurve
+    import pyarrow
 
 MOST_LANES = 36
 """Above this many halls a lane shows a phase and not a hall."""
 
 
-def plan(curves: Curves, months: tuple[str, ...]) -> Chart:
-    """Gantt chart of the median schedule, with the P50 and P80 of every hall."""
-    rows = curves.activities
-    build = curves.build
-    halls = _halls(rows) if build is not None and rows is not None else []
-    whole = len({(p, h) for p, h, _ in halls}) > MOST_LANES
-    lanes = [_lane(build, halls, key, whole) for key in _keys(halls, whole)] if build else []
+def plan(construction: pyarrow.Table | None, months: tuple[str, ...]) -> Chart:
+    """Gantt chart of the median schedule, with the P50 and P80 of every hall.
+
+    `construction` is the run's construction plan, `months` the run's months.
+    """
+    halls = _halls(construction)
+    whole = len(halls) > MOST_LANES
+    if whole:
+        lanes = [_phase_lane(p, halls) for p in dict.fromkeys(h.phase for h in halls)]
+    else:
+        lanes = [_hall_lane(hall, halls) for hall in halls]
     body = tuple(
         (
             lane["label"],
@@ -50,60 +54,88 @@ def plan(curves: Curves, months: tuple[str, ...]) -> Chart:
         rows=tuple(Row(lane["label"], np.ones(1)) for lane in lanes),
         alt=f"Gantt chart of {len(lanes)} lanes, one for each {what}, bars coloured by what "
         "the work waited for; marks show when halls are ready at 50 % and 80 %.",
-        note="Median schedule; a bar's colour says what it waited for last",
+        note="Bars: median schedule; the colour says what the work waited for last. "
+        "◆ ready by then in half of the worlds, ◇ in 80 % of them",
         width="wide",
         extra={
-            "lanes": lanes,
+            "lanes": [
+                {**lane, "ready": [_date(lane["p50"], months), _date(lane["p80"], months)]}
+                for lane in lanes
+            ],
             "rows": [],
             "first": int(np.floor(min(begins, default=0.0))),
             "last": int(np.ceil(max(ends, default=1.0) + 1e-9)),
         },
-        head=("", "starts", "ends", "P50 ready", "P80 ready", "waited for"),
+        head=("", "starts", "ends", "ready, P50", "ready, P80", "waited for"),
         body=body,
     )
 
 
+def ready(chart: Chart) -> str:
+    """When the last hall is ready, in words: both dates."""
+    marks = [lane for lane in chart.extra["lanes"] if lane["p50"] is not None]
+    if not marks:
+        return ""
+    first, last = (pick(marks, key=lambda lane: lane["p50"])["ready"] for pick in (min, max))
+    words = "by {} in half of the worlds and by {} in 80 % of them"
+    if len(marks) == 1:
+        return f"Ready {words.format(*last)}."
+    what = chart.title.rpartition(" ")[2]
+    return f"The first {what} is ready {words.format(*first)}, the last {words.format(*last)}."
+
+
 Work = tuple[float, float, int, str]
+"""Start and finish in months, what it waited for, its name."""
 
 
-def _halls(rows: Any) -> list[tuple[str, int, Work]]:
-    """(phase, hall, work) of every activity."""
-    return [
-        (phase, int(hall), (round(float(start), 2), round(float(finish), 2), int(code), name))
-        for phase, hall, name, start, finish, code in zip(
-            rows.phase,
-            rows.hall,
-            rows.name,
-            rows.start_month,
-            rows.finish_month,
-            rows.reason,
-            strict=True,
-        )
+@dataclass(frozen=True, slots=True)
+class Hall:
+    """What is done on one hall, or for a whole phase (`hall` -1), and when the hall is ready."""
+
+    phase: str
+    hall: int
+    p50: float | None
+    p80: float | None
+    works: list[Work] = field(default_factory=list)
+
+
+def _halls(construction: pyarrow.Table | None) -> list[Hall]:
+    """Every hall of the construction plan, in its order."""
+    found: dict[tuple[str, int], Hall] = {}
+    for row in () if construction is None else construction.to_pylist():
+        key = row["phase"], row["hall"]
+        p50, p80 = (_mark(row[f"{p}_ready_month"]) for p in ("p50", "p80"))
+        hall = found.setdefault(key, Hall(*key, p50, p80))
+        start, finish = (round(row[f"{end}_month"], 2) for end in ("start", "finish"))
+        hall.works.append((start, finish, CODE[row["waited_for"]], row["activity"]))
+    return list(found.values())
+
+
+def _hall_lane(hall: Hall, halls: list[Hall]) -> dict[str, Any]:
+    """A lane for one hall: its works, each on a line of its own where they overlap."""
+    items, lines = _lines(sorted(hall.works, key=lambda w: w[:2]))
+    label = f"{hall.phase}, {_place(hall, halls)}"
+    return {"label": label, "items": items, "lines": lines, "p50": hall.p50, "p80": hall.p80}
+
+
+def _phase_lane(phase: str, halls: list[Hall]) -> dict[str, Any]:
+    """A lane for a phase: a line for each hall, and the marks of the last one."""
+    own = sorted((hall for hall in halls if hall.phase == phase), key=lambda h: h.hall)
+    items = [
+        [*work, line]
+        for line, hall in enumerate(own)
+        for work in _stretches(hall.works, _place(hall, halls))
     ]
+    p50 = max((hall.p50 for hall in own if hall.p50 is not None), default=None)
+    p80 = max((hall.p80 for hall in own if hall.p80 is not None), default=None)
+    return {"label": phase, "items": items, "lines": len(own), "p50": p50, "p80": p80}
 
 
-def _keys(halls: list[tuple[str, int, Work]], whole: bool) -> list[tuple[str, int | None]]:
-    return list(dict.fromkeys((phase, None if whole else hall) for phase, hall, _ in halls))
-
-
-def _lane(
-    build: BuildCurve, halls: list[tuple[str, int, Work]], key: tuple[str, int | None], whole: bool
-) -> dict[str, Any]:
-    """One lane: its works, each on a line of its own where they overlap, and its marks."""
-    phase, hall = key
-    if whole:
-        named = _by_hall(halls, phase)
-        items = [[*work, line] for line, (_, works) in enumerate(named) for work in works]
-        lines = len(named)
-        own = np.array(sorted({h for p, h, _ in halls if p == phase and h >= 0}), int)
-        label = phase
-    else:
-        works = sorted((w for p, h, w in halls if (p, h) == key), key=lambda w: w[:2])
-        items, lines = _lines(works)
-        own = np.array([hall] if hall is not None and hall >= 0 else [], int)
-        label = f"{phase}, hall {_place(build, own) + 1}" if own.size else f"{phase}, whole phase"
-    p50, p80 = (_mark(values, own) for values in (build.p50_month, build.p80_month))
-    return {"label": label, "items": items, "lines": lines, "p50": p50, "p80": p80}
+def _place(hall: Hall, halls: list[Hall]) -> str:
+    """The hall's place within its phase, in words."""
+    if hall.hall < 0:
+        return "whole phase"
+    return f"hall {1 + sum(0 <= o.hall < hall.hall for o in halls if o.phase == hall.phase)}"
 
 
 def _lines(works: list[Work]) -> tuple[list[list[Any]], int]:
@@ -115,16 +147,6 @@ def _lines(works: list[Work]) -> tuple[list[list[Any]], int]:
         ends[free : free + 1] = [work[1]]
         items.append([*work, free])
     return items, len(ends)
-
-
-def _by_hall(halls: list[tuple[str, int, Work]], phase: str) -> list[tuple[int, list[Work]]]:
-    """The stretches of each hall of the phase, each with the reason of the work under way."""
-    found: dict[int, list[Work]] = {}
-    for p, hall, work in halls:
-        if p == phase:
-            found.setdefault(hall, []).append(work)
-    named = ((h, f"hall {sum(0 <= o < h for o in found) + 1}") for h in sorted(found))
-    return [(h, _stretches(found[h], name if h >= 0 else "whole phase")) for h, name in named]
 
 
 def _stretches(works: list[Work], name: str) -> list[Work]:
@@ -143,15 +165,8 @@ def _stretches(works: list[Work], name: str) -> list[Work]:
     return out
 
 
-def _place(build: BuildCurve, own: NDArray[np.int64]) -> int:
-    """Place of a hall within its phase."""
-    phase = build.hall_phase
-    hall = int(own[0])
-    return int((phase[:hall] == phase[hall]).sum())
-
-
-def _mark(values: NDArray[np.float64], own: NDArray[np.int64]) -> float | None:
-    return round(float(values[own].max()), 2) if own.size else None
+def _mark(at: float) -> float | None:
+    return round(at, 2) if math.isfinite(at) else None
 
 
 def _date(at: float | None, months: tuple[str, ...]) -> str:
