@@ -12,7 +12,7 @@ help:
 	@echo "make run     set up, run the shipped example, print where the report is"
 	@echo "make test    set up, run the tests"
 	@echo "make check   lint, types, import rules, tests"
-	@echo "make bench   speed figures      make docs  check the docs      make clean  remove .venv"
+	@echo "make bench   speed figures      make docs  build and check the site      make clean  remove .venv"
 
 $(VENV)/run.stamp: requirements.lock pyproject.toml
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || \
@@ -48,7 +48,9 @@ bench: setup
 	@for f in bench/*.py; do echo "== $$f"; $(BIN)/python $$f || exit 1; done
 
 docs: setup
-	$(BIN)/python -m pytest -q tests/test_readme.py tests/catalog
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	$(BIN)/python -m pytest -q tests/test_readme.py tests/docs tests/test_notebook.py tests/catalog
+	@echo "open site/index.html"
 
 clean:
 	rm -rf $(VENV) runs site .pytest_cache .mypy_cache .ruff_cache .hypothesis

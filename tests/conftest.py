@@ -59,4 +59,4 @@ def gigawatt_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     import lineshaft
 
     folder = tmp_path_factory.mktemp("runs") / "gigawatt"
-    return lineshaft.record(lineshaft.read("gigawatt"), folder, draws=16)
+    return lineshaft.record(lineshaft.read("gigawatt"), folder, draws=16, sensitivity=False)

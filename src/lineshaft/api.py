@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lineshaft.characterise import Curves
     from lineshaft.line import Outcome
+    from lineshaft.require import Required
     from lineshaft.runs import Run
     from lineshaft.scenario import Scenario
 
@@ -95,13 +96,17 @@ def record(
     folder: Path | str,
     *,
     draws: int = 0,
+    sensitivity: bool = True,
+    required: Required | None = None,
     note: Callable[[str], None] = lambda text: None,
     solved: Callable[[Outcome, Curves], None] = lambda outcome, curves: None,
 ) -> Run:
     """The run in `folder`, with its report: written whole or not at all.
 
-    `note` is told what is being done; `solved` is told the outcome before it is written. Raises
-    RunError where the folder exists already or cannot be written, and what `solve` raises.
+    With `sensitivity` it also says what moves the value and what one more of each scarce thing is
+    worth; `required` is the way back whose scenario this is, to be shown beside it. `note` is told
+    what is being done; `solved` is told the outcome before it is written. Raises RunError where
+    the folder exists already or cannot be written, and what `solve` raises.
     """
     from lineshaft.balances import residuals
     from lineshaft.characterise import characterise
@@ -128,13 +133,18 @@ def record(
         )
         line_s = time.perf_counter() - started - curves_s
         solved(outcome, curves)
+        questions: dict[str, Any] = {"required": required and required.to_dict()}
+        if sensitivity:
+            note("what moves the value, what one more is worth …")
+            questions |= _moves(scenario, outcome, curves)
+        moves_s = time.perf_counter() - started - curves_s - line_s
         write(
             part,
             outcome,
             scenario_name=scenario.name,
             scenario_text=dump(scenario),
             seed=scenario.seed,
-            timings={"curves": curves_s, "line": line_s},
+            timings={"curves": curves_s, "line": line_s, "sensitivity": moves_s},
             curves=curves,
             checks=residuals(outcome.tables),
             notes=(*concerns(outcome.tables), *notes(scenario)),
@@ -142,10 +152,20 @@ def record(
                 claim.name: check.verdicts
                 for claim, check in zip(scenario.value.claim, claim_checks(scenario), strict=True)
             },
-            questions={},
+            questions=questions,
         )
-        write_report(part / "report.html", Run.read(part).info, outcome, curves)
+        write_report(part / "report.html", Run.read(part))
     return Run.read(folder)
+
+
+def _moves(scenario: Scenario, outcome: Outcome, curves: Curves) -> dict[str, Any]:
+    from lineshaft.confidence import confidence_share
+    from lineshaft.one_more import one_more
+    from lineshaft.sensitivity import summary, tornado
+
+    return summary(
+        tornado(scenario, curves), one_more(scenario), confidence_share(scenario, outcome)
+    )
 
 
 def seeded(scenario: Scenario, seed: int | None) -> Scenario:

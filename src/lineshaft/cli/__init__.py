@@ -11,7 +11,19 @@ from collections.abc import Sequence
 import typer
 
 from lineshaft import __version__
-from lineshaft.cli import catalog, check, run, schema
+from lineshaft.cli import (
+    catalog,
+    check,
+    claims,
+    compare,
+    explain,
+    report,
+    require,
+    run,
+    schema,
+    sweep,
+    validate,
+)
 
 HELP = """Plans, simulates and meters the AI factory, from watts to worth.
 
@@ -19,6 +31,12 @@ HELP = """Plans, simulates and meters the AI factory, from watts to worth.
   lineshaft run                              the shipped gigawatt example
   lineshaft run my.toml --draws 1000         with quantiles of every headline figure
   lineshaft run --set serve.trace=trace.csv  with the shape of your own requests
+  lineshaft explain RUN oversee.daa          where a number comes from
+  lineshaft compare RUN RUN                  what moved the value
+  lineshaft require --value 9.3T             from worth back to watts
+  lineshaft sweep --vary value.wacc=8%,12%   many scenarios, one table
+  lineshaft validate                         model against measured
+  lineshaft claims                           what is said, and what the runs say to it
   lineshaft check my.toml                    all errors of a scenario at once
   lineshaft catalog accelerators             the facts, each with its source
 """
@@ -32,9 +50,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run)
+app.command("report")(report.report)
+app.command("explain")(explain.explain)
+app.command("compare")(compare.compare)
+app.command("require")(require.require)
+app.command("sweep")(sweep.sweep)
+app.command("validate")(validate.validate)
+app.command("claims")(claims.claims)
 app.command("check")(check.check)
-app.command("schema")(schema.schema)
 app.command("catalog")(catalog.catalog)
+app.command("schema")(schema.schema)
 
 
 @app.callback(invoke_without_command=True)

@@ -40,6 +40,12 @@ def run(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Run folder; must not exist yet.")
     ] = None,
+    sensitivity: Annotated[
+        bool,
+        typer.Option(
+            "--sensitivity/--no-sensitivity", help="What moves the value; what one more is worth."
+        ),
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="NDJSON on stdout.")] = False,
 ) -> None:
     """Run a scenario: ten years, month by month, into a run folder with a report."""
@@ -53,6 +59,7 @@ def run(
         asked,
         folder,
         draws=draws,
+        sensitivity=sensitivity,
         note=progress.note,
         solved=lambda outcome, curves: _show_stations(outcome, curves, progress, as_json),
     ).info
@@ -72,6 +79,11 @@ def run(
         print("\nWhat limits the work, by year (in brackets the demand that is not done)")
         for year, reasons in info["binding"].items():
             print(f"  {year}  {reasons}")
+    if sensitivity:
+        from lineshaft.sensitivity import told
+
+        for line in told(info):
+            print(line if line.startswith(" ") else f"\n{line}")
     for name, verdicts in info["claims"].items():
         print(f"\nClaim: {name}")
         for verdict in verdicts:
@@ -83,8 +95,9 @@ def run(
     again = scenario or ""
     if not draws:
         print(f"  lineshaft run {again} --draws 1000".replace("  -", " -"))
-    print(f"  lineshaft run {again} --set capital.runway_months=6".replace("  -", " -"))
-    print("  lineshaft catalog accelerators")
+    print(f"  lineshaft explain {folder} value.enterprise_value_usd")
+    print(f"  lineshaft sweep {again} --indices sobol".replace("  -", " -"))
+    print(f"  lineshaft require {again} --value 9.3T".replace("  -", " -"))
 
 
 def _show_stations(outcome: Outcome, curves: Curves, progress: Progress, as_json: bool) -> None:
