@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
-.PHONY: setup setup-run run test check lint bench docs clean
+.PHONY: setup setup-run run test check lint bench docs picture validation clean
 .DEFAULT_GOAL := help
 
 help:
@@ -51,6 +51,19 @@ docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	$(BIN)/python -m pytest -q tests/test_readme.py tests/docs tests/test_notebook.py tests/catalog
 	@echo "open site/index.html"
+
+# What ships of model against measured, and the page that shows it.
+validation: setup
+	$(BIN)/lineshaft validate $(if $(DATA),--data $(DATA)) --write
+	$(BIN)/lineshaft validate --markdown > docs/validation.md
+
+# The picture of the README: the head of a real report.
+picture: setup-run
+	@rm -rf runs/picture && mkdir -p runs
+	$(BIN)/lineshaft run gigawatt --draws 512 -o runs/picture
+	chromium --headless --no-sandbox --hide-scrollbars --force-device-scale-factor=1 \
+	  --window-size=1280,1420 --virtual-time-budget=8000 \
+	  --screenshot=docs/report.png "file://$(CURDIR)/runs/picture/report.html"
 
 clean:
 	rm -rf $(VENV) runs site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from lineshaft import measured
+
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 REFRESH = os.environ.get("LINESHAFT_REFRESH") == "1"
@@ -74,6 +76,33 @@ def test_the_shell_commands_run(tmp_path: Path) -> None:
     makes = [c.split()[1] for c in commands if c.startswith("make")]
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     assert makes == ["run", "test"] and set(makes) <= set(targets)
+
+
+def test_the_table_of_model_against_measured_is_what_ships() -> None:
+    lines = ["| stage | identity | fitted | unseen |", "|---|--:|--:|--:|"]
+    every = measured.summary()
+    for stage in [*dict.fromkeys(row["stage"] for row in every), "all"]:
+        counts = {
+            count.kind: f"{count.passed} of {count.run}"
+            + (f", median error {100 * count.median_error:.1f} %" if told(count) else "")
+            for count in measured.tally(r for r in every if stage in ("all", r["stage"]))
+            if count.run
+        }
+        cells = [counts.get(kind, "–") for kind in ("identity", "fitted", "unseen")]
+        lines.append(f"| {stage} | {' | '.join(cells)} |")
+    block = "\n".join(lines)
+    found = re.search(
+        r"<!-- measured -->\n(.*?)\n?<!-- /measured -->", README.read_text("utf-8"), re.S
+    )
+    assert found is not None
+    if REFRESH:
+        replaced(found[0], f"<!-- measured -->\n{block}\n<!-- /measured -->")
+    else:
+        assert found[1] == block
+
+
+def told(count: measured.Tally) -> bool:
+    return count.kind != "identity" and count.median_error is not None
 
 
 def test_the_python_session_runs() -> None:
