@@ -1,4 +1,5 @@
-"""Whole commands as a user runs them: help, a first run with an empty cache, a second one.
+"""Whole commands as a user runs them: help, a first run with an empty cache, a second one,
+an explanation.
 
 CPU seconds are those of the child process; wall seconds stand beside them.
 """
@@ -48,6 +49,10 @@ def main() -> None:
         runs = [once(["run", "-o", str(Path(folder) / f"r{i}")], environment) for i in range(3)]
         wall, cpu = (statistics.median(r[k] for r in runs) for k in (0, 1))
         print(f"second lineshaft run        {wall:6.2f} s wall  {cpu:.2f} s CPU (target 3 s)")
+        explain = ["explain", str(Path(folder) / "r0"), "value.enterprise_value_usd"]
+        runs = [once(explain, environment) for _ in range(3)]
+        wall, cpu = (statistics.median(r[k] for r in runs) for k in (0, 1))
+        print(f"lineshaft explain           {wall:6.2f} s wall  {cpu:.2f} s CPU (target 1 s)")
 
 
 if __name__ == "__main__":

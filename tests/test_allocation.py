@@ -121,7 +121,7 @@ def month(seed: int, kinds: int, width: int = 1, tight: tuple[float, float] = (0
         policy="value",
         kind_model=rng.choice(3, kinds, p=[0.7, 0.15, 0.15]),
         provider_models=np.array([1, 2]),
-        peak_over_mean=rng.uniform(1, 3, kinds),
+        peak_over_mean=rng.uniform(1, 3, (kinds, 1)),
         minimum_tasks=0 * minimum,
         embodied=rng.random(kinds) < 0.3,
         send_back_min=rng.uniform(0, 4, (kinds, 1)),
@@ -265,16 +265,22 @@ def test_what_is_turned_away_for_want_of_a_resource_finds_none_left(seed: int, p
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_draws_do_not_touch_each_other(policy: str) -> None:
+@pytest.mark.parametrize("promised", [False, True])
+def test_draws_do_not_touch_each_other(policy: str, promised: bool) -> None:
+    """Not even a draw in which nothing is scarce, beside others in which something is."""
+    ample = 0
     for seed in range(8):
-        wide = month(seed, 6, width=8, tight=(0.5, 1.5))
+        wide = month(seed, 6, width=8, tight=(0.9, 1.6))
+        wide.fielded.demand_tasks[0, 0] = 1e-12  # next to nothing
+        if promised:
+            wide.params.minimum_tasks[:] = 0.3 * wide.fielded.demand_tasks[:, :, :1]
+        ample += ((wide.use() * wide.bound()).sum(axis=1) <= wide.offered()).all(axis=0).sum()
         together = wide.run(policy)[0]
         for d in range(8):
             alone = only(wide, d).run(policy)[0]
-            np.testing.assert_array_equal(
-                alone.admitted_tasks[..., 0], together.admitted_tasks[..., d]
-            )
-            np.testing.assert_array_equal(alone.binding[..., 0], together.binding[..., d])
+            for column, values in together:
+                np.testing.assert_array_equal(alone[column.name][..., 0], values[..., d])
+    assert 0 < ample < 64
 
 
 def only(m: Month, d: int) -> Month:

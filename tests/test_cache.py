@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lineshaft.cache import Cache, digest
+import lineshaft
+from lineshaft.cache import SHARED, Cache, digest
+from lineshaft.characterise import STAGES
 
 
 @dataclass(frozen=True)
@@ -61,3 +64,14 @@ def test_digests_tell_kinds_of_values_apart() -> None:
     assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
     with pytest.raises(TypeError, match="cannot hold"):
         digest(object())
+
+
+def test_a_digest_covers_every_contract_that_an_engine_reads() -> None:
+    root = Path(lineshaft.__file__).parent
+    found = set()
+    for stage in STAGES:
+        for path in (root / "stages" / stage).glob("*.py"):
+            if path.name != "model.py":
+                names = re.findall(r"from lineshaft\.contracts\.(\w+)", path.read_text("utf-8"))
+                found |= {f"contracts/{name}.py" for name in names}
+    assert {"contracts/curves.py"} < found <= set(SHARED)

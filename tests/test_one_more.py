@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import lineshaft
+from lineshaft.asking import Ask, solve_all
+from lineshaft.kpis import VALUE
 from lineshaft.one_more import OneMore, Shift, Thing, _changed, _sooner, one_more, scarce
 from lineshaft.parameters.draws import draw
 from lineshaft.scenario import Scenario
-from lineshaft.sensitivity import VALUE, solve_all
 from lineshaft.stages.value.monthly import after_losses
 
 LEASED = """
@@ -65,7 +66,7 @@ def change_of_value(scenario: Scenario, what: Thing, steps: float) -> float:
     drawn = draw(scenario, 0, scenario.seed)
     changed = _changed(scenario, drawn, what.change(steps))
     assert changed is not None
-    before, after = solve_all([(scenario, drawn), changed])
+    before, after = solve_all([Ask(scenario, drawn), changed])
     assert before is not None and after is not None
     return float(after[VALUE][0] - before[VALUE][0])
 
@@ -213,7 +214,7 @@ def test_a_number_and_its_draws_shift_together() -> None:
     path = "floor.robots.stowing.price_usd"
     changed = _changed(scenario, drawn, {path: Shift(0.99)})
     assert changed is not None
-    other, rows = changed
+    other, rows = changed.scenario, changed.drawn
     np.testing.assert_allclose(rows[path], 0.99 * drawn[path])
     price = scenario.floor.robots[0].price_usd
     assert price is not None and other.floor.robots[0].price_usd is not None

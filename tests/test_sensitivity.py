@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 import lineshaft
-from lineshaft import sensitivity
+from lineshaft import asking, sensitivity
+from lineshaft.asking import Ask, Figures, solve_all
 from lineshaft.cache import digest
 from lineshaft.characterise import Curves, characterise
 from lineshaft.confidence import Confidence
@@ -28,7 +30,6 @@ from lineshaft.sensitivity import (
     VALUE,
     Sensitivity,
     read_by_engines,
-    solve_all,
     summary,
     told,
     tornado,
@@ -135,23 +136,27 @@ def test_an_end_that_an_engine_refuses_is_named(
     site: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scenario, curves, _ = site
-    monkeypatch.setattr(sensitivity, "solve_all", lambda asked: [None] * len(asked))
+
+    def refused(asked: Sequence[Ask]) -> list[Figures | None]:
+        return [solve_all([one])[0] if one.curves else None for one in asked]
+
+    monkeypatch.setattr(asking, "solve_all", refused)
     assert set(tornado(scenario, curves).engine_at_median) == read_by_engines(scenario)
 
 
 def test_a_scenario_that_cannot_be_is_none_among_others() -> None:
     scenario = lineshaft.read("warehouse", overrides=["months=12"])
     broken = replaced(scenario, {"floor.robots": ()})
-    found = solve_all([(scenario, Draws(0, {})), (broken, Draws(0, {}))])
+    found = solve_all([Ask(scenario), Ask(broken)])
     assert found[0] is not None and found[1] is None
     assert found[0][VALUE][0] == pytest.approx(lineshaft.solve(scenario)[VALUE].value, rel=1e-12)
 
 
 def test_curves_need_not_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     scenario = lineshaft.read("warehouse", overrides=["months=12"])
-    kept = solve_all([(scenario, Draws(0, {}))])
+    kept = solve_all([Ask(scenario)])
     monkeypatch.setenv("LINESHAFT_CACHE", "")
-    again = solve_all([(scenario, Draws(0, {}))])
+    again = solve_all([Ask(scenario)])
     assert kept[0] is not None and again[0] is not None
     assert kept[0][VALUE] == again[0][VALUE]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from lineshaft.contracts.energised import Accelerators, Energised
 from lineshaft.contracts.reasons import CODE, NAMES
 from lineshaft.contracts.worth import Valuation
-from lineshaft.tables import Dims
+from lineshaft.tables import Dims, coded, numbers, numpy_of, texts
 
 DIMS = Dims({"month": ("2026-01", "2026-02"), "site": ("abilene", "memphis")}, 3)
 
@@ -61,6 +63,38 @@ def test_parquet_returns_what_was_written(tmp_path: Path, draws: bool) -> None:
     for c, values in table:
         assert np.array_equal(back[c.name], values[..., :width])
     assert [p.name for p in tmp_path.iterdir()] == ["energised.parquet"]
+
+
+@given(st.lists(st.floats() | st.just(0.0)), st.lists(st.text(), min_size=1))
+def test_numbers_and_words_are_those_of_arrow(values: list[float], words: list[str]) -> None:
+    array = np.array(values, float)
+    assert numbers(array).to_numpy(zero_copy_only=False).tobytes() == array.tobytes()
+    chunks = pa.chunked_array([numbers(array), numbers(array[:0]), numbers(array[1:])])
+    assert numpy_of(chunks).tobytes() == np.concatenate([array, array[1:]]).tobytes()
+    assert numpy_of(chunks.slice(1)).tobytes() == np.concatenate([array, array[1:]])[1:].tobytes()
+    assert texts(words).equals(pa.array(words, pa.string()))
+    codes = np.arange(len(words), dtype=np.int8)[::-1]
+    assert coded(codes, words).to_pylist() == words[::-1]
+
+
+def test_a_missing_number_is_refused() -> None:
+    with pytest.raises(ValueError, match="1 numbers are missing"):
+        numpy_of(pa.chunked_array([[1.0, None]]))
+
+
+def test_pandas_is_not_needed(tmp_path: Path) -> None:
+    """Where it is there, importing it takes as long as everything else."""
+    program = (
+        "import sys; sys.modules['pandas'] = None\n"
+        "from pathlib import Path\n"
+        "from lineshaft.contracts.energised import Energised as table\n"
+        "from lineshaft.tables import Dims\n"
+        "labels = {'month': ('2026-01', '2026-02'), 'site': ('abilene',)}\n"
+        "path = Path('energised.parquet')\n"
+        "table.allocate(Dims(labels)).write(path)\n"
+        "assert table.read(path).dims.labels == labels\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
 
 
 def test_composite_keys_become_columns_of_their_own(tmp_path: Path) -> None:

@@ -117,6 +117,21 @@ def test_the_short_cut_agrees_with_pint(prefix: str, unit: str, form: str) -> No
     assert short == pytest.approx(oracle, rel=1e-14)
 
 
+@pytest.mark.parametrize("unit", ["1/year", "USD/month", "USD/kWh", "request/s", "s"])
+@pytest.mark.parametrize("word", ["percent/year", "MUSD/month", "kUSD/kWh", "min", "h", "days"])
+def test_the_short_cut_for_rates_and_times_agrees_with_pint(unit: str, word: str) -> None:
+    short = _plain_factor(word, unit)
+    if short is not None:
+        assert short == pytest.approx(_factor(word, word, unit), rel=1e-14)
+
+
+def test_common_rates_and_times_need_no_pint() -> None:
+    known = [("percent/year", "1/year", 0.01), ("MUSD/month", "USD/month", 1e6), ("min", "s", 60)]
+    assert [_plain_factor(word, unit) for word, unit, _ in known] == [f for _, _, f in known]
+    for word, unit in (("/month", "USD/month"), ("M/year", "1/year"), ("percent/month", "1/year")):
+        assert _plain_factor(word, unit) is None
+
+
 def test_every_kind_reads_its_own_example() -> None:
     """The examples in messages are right."""
     for kind in KINDS:
@@ -125,7 +140,7 @@ def test_every_kind_reads_its_own_example() -> None:
 
 
 @settings(deadline=None)
-@given(st.floats(1e-3, 9e14), st.sampled_from(["W", "USD", "task", "token/s", "byte", "1"]))
+@given(st.floats(1e-3, 9e20), st.sampled_from(["W", "USD", "task", "token/s", "byte", "1"]))
 def test_what_is_shown_reads_back(value: float, unit: str) -> None:
     """To the three figures that are shown."""
     assert parse(format_quantity(value, unit), unit) == pytest.approx(value, rel=5.1e-3)
@@ -139,6 +154,11 @@ SHOWN = [
     (0.412, "1", "0.412"),
     (45.6e6, "task", "45.6 M tasks"),
     (1.0, "task", "1 task"),
+    (6.75e16, "token", "67.5 P tokens"),
+    (999.9e15, "token", "1.00 E tokens"),
+    (2.5e18, "token/s", "2.50 E tokens/s"),
+    (1.31e15, "1", "1.31 P"),
+    (1.2e15, "USD", "$1,200T"),
     (3.0, "person", "3 people"),
     (2e6, "token/s", "2.00 M tokens/s"),
     (999_999.0, "W", "1.00 MW"),

@@ -45,7 +45,8 @@ class Params:
     provider_models: NDArray[np.int64]
     """[provider model] indices of the models that are bought by the token."""
     peak_over_mean: Array
-    """[kind] busiest hour over mean of the tokens of the kind's model: capacity is sized on it."""
+    """[kind, draw] busiest hour over mean of the tokens of the kind's model: capacity is sized on
+    it."""
     minimum_tasks: Array
     """[month, kind, draw] tasks that contracts promise: admitted first."""
     embodied: NDArray[np.bool_]
@@ -65,7 +66,6 @@ class Allocation:
         self.belongs = np.zeros((models, kinds))
         self.belongs[params.kind_model, np.arange(kinds)] = 1.0
         self.bought = self.belongs[params.provider_models][:, :, None]
-        self.peak = params.peak_over_mean[:, None]
         self.minimum = bool(params.minimum_tasks.any())
         own = np.where(params.embodied, CODE["robots"], CODE["seats"])
         self.bound_code = own.astype(np.int8)[:, None]
@@ -97,7 +97,7 @@ class Allocation:
         classes[:, 2] = fielded.output_tokens[t]
         per_task = _total(classes, axis=1)
         success = fielded.success[t]
-        use[0] = _total(classes * tokens.share_per_token[p.kind_model], axis=1) * self.peak
+        use[0] = _total(classes * tokens.share_per_token[p.kind_model], axis=1) * p.peak_over_mean
         use[1 : self.reviewer] = self.bought * per_task
         send_back = (1.0 - fielded.correct[t]) * p.send_back_min
         use[self.reviewer] = (fielded.review_min[t] + send_back) * success * people.review_share
@@ -105,14 +105,16 @@ class Allocation:
         offered[1 : self.reviewer] = tokens.quota_tokens
         offered[self.reviewer :] = np.maximum(people.minutes - people.owed_min, 0.0)
         wanted = _total(use * bound, axis=1)
+        tasks, left = bound, offered - wanted
         limit: Places | None = None
-        if (wanted <= offered).all():
-            tasks, left = bound, offered - wanted
-        else:
-            tasks, left, limit = self._share_out(
+        short = (wanted > offered).any(axis=0)
+        if short.any():
+            some, rest, limit = self._share_out(
                 fielded.price_usd[t] * success, use, offered, bound, p.minimum_tasks[t]
             )
-            tasks[tasks < _NOBODY] = 0.0
+            # a draw that is not short does not know that others are
+            tasks = np.where(short, np.where(some < _NOBODY, 0.0, some), bound)
+            left, limit = np.where(short, rest, left), np.where(short, limit, -1)
         turned = demand - tasks
         admitted.admitted_tasks[t] = tasks
         admitted.turned_away_tasks[t] = turned
@@ -195,7 +197,8 @@ def _fill(policy: str, value: Array, need: Array, have: Array, bound: Array) -> 
     if policy == "value":
         score = np.maximum(value, _TINY) / np.maximum(need, _TINY)
         order = np.argsort(-score, axis=0, kind="stable")
-        wish, takes = (np.take_along_axis(x, order, axis=0) for x in (bound, need))
+        draw = np.arange(bound.shape[1])
+        wish, takes = bound[order, draw], need[order, draw]
     want = takes * wish
     before = np.zeros_like(want)
     np.cumsum(want[:-1], axis=0, out=before[1:])
@@ -204,7 +207,7 @@ def _fill(policy: str, value: Array, need: Array, have: Array, bound: Array) -> 
     if policy != "value":
         return np.asarray(got)
     tasks = np.empty_like(got)
-    np.put_along_axis(tasks, order, got, axis=0)
+    tasks[order, draw] = got
     return tasks
 
 
@@ -247,7 +250,7 @@ def _weigh(
         amount = got[:, place] = np.minimum(wish[:, place], room)
         rest = np.maximum(rest - takes[:, :, place] * amount, 0.0)
     tasks = np.empty_like(got)
-    np.put_along_axis(tasks, order, got, axis=1)
+    tasks[np.arange(len(order))[:, None, None], order, draw] = got
     best = _total(tasks * value, axis=1).argmax(axis=0)
     return np.asarray(tasks[best, :, draw].T)
 

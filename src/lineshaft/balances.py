@@ -193,17 +193,26 @@ def check(tables: Tables) -> None:
 def _residual(tables: Tables, stage: str, name: str, sides: Sides) -> Balance:
     left, right = sides(tables)
     total = np.asarray(sum(left) - sum(right))
-    scale = np.maximum.reduce([np.abs(term) for term in (*left, *right)])
-    return _worst(tables, stage, name, np.abs(total), scale)
+    return _worst(tables, stage, name, np.abs(total, out=total), _largest(*left, *right))
 
 
 def _negative(tables: Tables, stage: str, table: str, column: str) -> Balance:
     """What is missing below 0, against the largest value of the same unit in the same place."""
     own = getattr(tables, table)
-    unit = next(c.unit for c in own.columns() if c.name == column)
-    scale = np.maximum.reduce([np.abs(values) for c, values in own if c.unit == unit])
     name = f"{table}.{column} is not negative"
+    if (own[column] >= 0).all():
+        return Balance(stage, name, 0.0, tables.dims.labels["month"][0])
+    unit = next(c.unit for c in own.columns() if c.name == column)
+    scale = _largest(*(values for c, values in own if c.unit == unit))
     return _worst(tables, stage, name, np.maximum(-own[column], 0.0), scale)
+
+
+def _largest(first: Array, *others: Array) -> Array:
+    """The largest size of any of them, place by place."""
+    found: Array = np.abs(first)
+    for values in others:
+        np.maximum(found, np.abs(values), out=found)
+    return found
 
 
 def _worst(tables: Tables, stage: str, name: str, off: Array, scale: Array | float) -> Balance:

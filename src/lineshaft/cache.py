@@ -21,8 +21,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from lineshaft import __version__
+from lineshaft.files import whole
 
 T = TypeVar("T")
+
+SHARED = ("contracts/curves.py", "contracts/reasons.py", "traces.py")
+"""What engines share, besides the arithmetic of transformers: no table is among it, so that a new
+column costs no new curves."""
 
 
 class Cache:
@@ -61,6 +66,32 @@ class Cache:
         return made
 
 
+class Memo(Cache):
+    """Curves at hand in this process, in front of those on disk."""
+
+    KEPT = 256
+
+    def __init__(self, folder: Path | None) -> None:
+        super().__init__(folder)
+        self._curves: dict[str, Any] = {}
+
+    def get(self, stage: str, inputs: Any, make: Callable[[], T]) -> T:
+        """The curve of `stage` for `inputs`, made by `make` where it is not kept yet."""
+        key = digest((stage, inputs))
+        if key not in self._curves:
+            if len(self._curves) >= self.KEPT:
+                self._curves.pop(next(iter(self._curves)))
+            self._curves[key] = super().get(stage, inputs, make)
+        curve: T = self._curves[key]
+        return curve
+
+
+@lru_cache(maxsize=1)
+def memo(folder: Path | None) -> Memo:
+    """The curves of this process."""
+    return Memo(folder)
+
+
 def digest(value: Any) -> str:
     """A hash of plain data that is the same on every machine."""
     found = hashlib.sha256()
@@ -73,38 +104,44 @@ def engine_digest(stage: str) -> str:
     """A hash of the source of a stage and of what it shares with others."""
     found = hashlib.sha256()
     root = resources.files("lineshaft")
-    for folder in (f"stages/{stage}", "transformer", "contracts"):
+    for folder in (f"stages/{stage}", "transformer"):
         for name in sorted(p.name for p in root.joinpath(folder).iterdir()):
             if name.endswith(".py") and name != "model.py":
                 found.update(root.joinpath(folder, name).read_bytes())
-    found.update(root.joinpath("traces.py").read_bytes())
+    for name in SHARED:
+        found.update(root.joinpath(name).read_bytes())
     return found.hexdigest()
 
 
 def _feed(found: Any, value: Any) -> None:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        found.update(f"<{type(value).__name__}".encode())
-        for field in dataclasses.fields(value):
-            found.update(field.name.encode())
-            _feed(found, getattr(value, field.name))
-        found.update(b">")
+    if value is None or isinstance(value, (str, int, float, bool, np.generic)):
+        found.update(f"{type(value).__name__}:{value!r};".encode())
     elif isinstance(value, np.ndarray):
         found.update(f"[{value.dtype.str}{value.shape}".encode())
         found.update(np.ascontiguousarray(value).tobytes())
-    elif isinstance(value, Mapping):
-        for key in sorted(value, key=repr):
-            _feed(found, key)
-            _feed(found, value[key])
-        found.update(b"}")
     elif isinstance(value, (list, tuple)):
         found.update(b"(")
         for item in value:
             _feed(found, item)
         found.update(b")")
-    elif value is None or isinstance(value, (str, int, float, bool, np.generic)):
-        found.update(f"{type(value).__name__}:{value!r};".encode())
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        found.update(f"<{type(value).__name__}".encode())
+        for name in _field_names(type(value)):
+            found.update(name.encode())
+            _feed(found, getattr(value, name))
+        found.update(b">")
+    elif isinstance(value, Mapping):
+        for key in sorted(value, key=repr):
+            _feed(found, key)
+            _feed(found, value[key])
+        found.update(b"}")
     else:
         raise TypeError(f"a cache key cannot hold a {type(value).__name__}")
+
+
+@lru_cache
+def _field_names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 def _read(path: Path) -> Any:
@@ -117,11 +154,7 @@ def _read(path: Path) -> Any:
 
 def _write(path: Path, value: Any) -> None:
     """Keep a curve; a cache that cannot be written is no reason to fail."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(pickle.dumps(value, protocol=5))
-        part.replace(path)
-    except OSError:
-        with suppress(OSError):
-            part.unlink()
+        with whole(path) as part:
+            part.write_bytes(pickle.dumps(value, protocol=5))

@@ -12,7 +12,8 @@ draws, which come in chunks so that memory stays bounded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from lineshaft.allocation import Allocation
 from lineshaft.balances import check
 from lineshaft.characterise import Curves
 from lineshaft.contracts.calendar import Calendar
+from lineshaft.contracts.curves import AgentsCurve, BuildCurve, Several
 from lineshaft.contracts.ledger import Ledger
 from lineshaft.contracts.tables import Tables
 from lineshaft.kpis import MEASURES, SERIES, Kpi, Series, measure, series
@@ -40,7 +42,10 @@ from lineshaft.stages.train.model import Train
 from lineshaft.stages.value.model import Value
 from lineshaft.tables import Array
 
-LINE = ("capital", "build", "train", "agents", "serve", "floor", "plant", "oversee", "value")
+LINE = (
+    *("capital", "build", "train", "agents", "serve", "floor", "plant"),
+    *("oversee", "value"),
+)
 """The stages, in the order of the line."""
 
 CHUNK = 256
@@ -104,7 +109,7 @@ def run(
     """
     calendar = Calendar.of(scenario.start, scenario.months)
     drawn = draw(scenario, draws, scenario.seed)
-    first, *rest = _chunks(drawn)
+    first, *rest = chunks(drawn)
     parameters = assemble(scenario, curves, first, calendar)
     tables = simulate(parameters, curves)
     kpis, bands = _figures(tables)
@@ -116,8 +121,8 @@ def run(
                 progress(done, 1 + len(rest))
     return Outcome(
         tables=tables.median(),
-        kpis=tuple(map(Kpi.of, MEASURES, _join([kpis for kpis, _ in found]))),
-        bands=tuple(map(Series.of, SERIES, _join([bands for _, bands in found]))),
+        kpis=tuple(map(Kpi.of, MEASURES, join([kpis for kpis, _ in found]))),
+        bands=tuple(map(Series.of, SERIES, join([bands for _, bands in found]))),
         parameters=parameters,
         draws=drawn.n,
     )
@@ -129,21 +134,29 @@ def figures(scenario: Scenario, curves: Curves, drawn: Draws) -> dict[str, Array
     Raises ConservationError where a balance does not close in one of them.
     """
     calendar = Calendar.of(scenario.start, scenario.months)
-    chunks = list(_chunks(drawn))
-    with parallel(_solve_chunk, (scenario, curves, calendar), len(chunks)) as solve:
-        found = [kpis for kpis, _ in solve(chunks)]
-    return dict(zip((what.name for what in MEASURES), _join(found), strict=True))
+    parts = list(chunks(drawn))
+    with parallel(_solve_chunk, (scenario, curves, calendar), len(parts)) as solve:
+        found = [kpis for kpis, _ in solve(parts)]
+    return dict(zip((what.name for what in MEASURES), join(found), strict=True))
 
 
-def simulate(parameters: Parameters, curves: Curves) -> Tables:
-    """All tables of one chunk of draws: the nine stages, month by month, left to right."""
+def simulate(
+    parameters: Parameters,
+    curves: Curves,
+    build_curves: Several[BuildCurve] | None = None,
+    agents_curves: Several[AgentsCurve] | None = None,
+) -> Tables:
+    """All tables of one chunk of draws: the nine stages, month by month, left to right.
+
+    `build_curves` and `agents_curves` stand in for those of `curves` where draws differ in them.
+    """
     p, dims, calendar = parameters, parameters.dims, parameters.calendar
     x = Tables.allocate(dims)
     ledger = Ledger.opening(dims, tranches=len(p.capital.draw_month))
     capital = Capital(p.capital, dims)
-    build = Build(p.build, dims, curves.build)
+    build = Build(p.build, dims, build_curves or curves.build)
     train = Train(p.train, dims, calendar, curves.train)
-    agents = Agents(p.agents, dims, calendar, curves.agents)
+    agents = Agents(p.agents, dims, calendar, agents_curves or curves.agents)
     allocation = Allocation(p.allocation, dims)
     serve = Serve(p.serve, dims, calendar, curves.serve)
     floor = Floor(p.floor, dims, calendar)
@@ -227,15 +240,17 @@ def _figures(tables: Tables) -> Figures:
     return [values for _, values in measure(tables)], [values for _, values in series(tables)]
 
 
-def _join(chunks: list[list[Array]]) -> Iterator[Array]:
+def join(found: Sequence[Sequence[Array]]) -> Iterator[Array]:
     """Values of all chunks side by side, the median case of the first alone."""
-    for parts in zip(*chunks, strict=True):
+    for parts in zip(*found, strict=True):
         rest = [part[..., 1:] for part in parts[1:]]
         yield np.concatenate([parts[0], *rest], axis=-1)
 
 
-def _chunks(drawn: Draws) -> Iterator[Draws]:
+def chunks(drawn: Draws, most: int = CHUNK) -> Iterator[Draws]:
+    """Chunks of at most so many draws, all of about the same size."""
     if not drawn.n:
         yield drawn
-    for start in range(0, drawn.n, CHUNK):
-        yield drawn.slice(start, min(start + CHUNK, drawn.n))
+    count = math.ceil(drawn.n / most)
+    for i in range(count):
+        yield drawn.slice(drawn.n * i // count, drawn.n * (i + 1) // count)

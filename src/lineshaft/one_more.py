@@ -29,7 +29,9 @@ from typing import Any
 
 import numpy as np
 
-from lineshaft.contracts.calendar import Calendar
+from lineshaft.asking import Ask, Question, answered
+from lineshaft.contracts.calendar import Calendar, month_after
+from lineshaft.kpis import VALUE
 from lineshaft.parameters import build as build_parameters
 from lineshaft.parameters.dims import dims as dims_of
 from lineshaft.parameters.draws import draw
@@ -40,7 +42,6 @@ from lineshaft.scenario.draws import Draws
 from lineshaft.scenario.fields import value as value_at
 from lineshaft.scenario.inputs import checked, replaced
 from lineshaft.scenario.locate import join
-from lineshaft.sensitivity import VALUE, solve_all
 from lineshaft.stages.build.inputs import WEEKS_PER_MONTH
 from lineshaft.tables import Array
 from lineshaft.units import format_quantity
@@ -110,12 +111,17 @@ def one_more(scenario: Scenario, *, draws: int = 0) -> tuple[OneMore, ...]:
     With `draws`, the mean over them and its standard error; else the median case. What the scenario
     cannot bear more of is left out; what it cannot bear less of says so in `note`.
     """
+    rows: tuple[OneMore, ...] = answered(one_more_question(scenario, draws=draws))[0]
+    return rows
+
+
+def one_more_question(scenario: Scenario, *, draws: int = 0) -> Question[tuple[OneMore, ...]]:
+    """The same as a question, to be answered together with others."""
     things = tuple(scarce(scenario))
     drawn = draw(scenario, draws, scenario.seed)
     signs = [(thing, sign) for thing in things for sign in (1.0, -1.0)[: 1 + thing.down]]
     changed = [_changed(scenario, drawn, thing.change(sign)) for thing, sign in signs]
-    asked = [(scenario, drawn), *(one for one in changed if one is not None)]
-    solved = iter(solve_all(asked))
+    solved = iter((yield [Ask(scenario, drawn), *(one for one in changed if one is not None)]))
     base = _values(next(solved))
     if base is None:
         return ()
@@ -285,15 +291,13 @@ def _sooner(grids: Mapping[str, str | tuple[float, float]], months: float) -> Ch
     found: dict[str, Any] = {}
     for path, grid in grids.items():
         if isinstance(grid, str):
-            year, month = map(int, grid.split("-"))
-            at = year * 12 + month - 1 - round(months)
-            found[path] = f"{at // 12:04d}-{at % 12 + 1:02d}"
+            found[path] = month_after(grid, -round(months))
         else:  # a wait of no time at all is told apart from one that is short
             found[path] = [max(weeks - months * WEEKS_PER_MONTH, 0.1) for weeks in grid]
     return found
 
 
-def _changed(scenario: Scenario, drawn: Draws, changes: Changes) -> tuple[Scenario, Draws] | None:
+def _changed(scenario: Scenario, drawn: Draws, changes: Changes) -> Ask | None:
     """The scenario and its draws with `changes`; None where a field does not allow one."""
     values, rows = {}, dict(drawn.values)
     for path, new in changes.items():
@@ -306,7 +310,7 @@ def _changed(scenario: Scenario, drawn: Draws, changes: Changes) -> tuple[Scenar
         else:
             values[path] = new
     try:
-        return checked(replaced(scenario, values)), Draws(drawn.n, rows)
+        return Ask(checked(replaced(scenario, values)), Draws(drawn.n, rows))
     except ValueError:
         return None
 

@@ -1,7 +1,7 @@
 """Work spread over the processors of this machine, in the order in which it was given.
 
 Processes are forked, so what all of them need is inherited and not copied. Where forking is not
-to be had, or there is little to do, the work is done here, one piece after another: the results
+to be had, or there is one piece of it, the work is done here, one piece after another: the results
 are the same.
 """
 
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -18,9 +20,8 @@ C = TypeVar("C")
 T = TypeVar("T")
 R = TypeVar("R")
 
-FEW = 3
-"""Pieces of work for which starting processes does not pay."""
-
+WATCH_S = 0.5
+"""How often a worker process looks whether its parent still lives."""
 _inherited: list[Any] = []
 """In a worker process: what all pieces of work have in common, and what does the work."""
 
@@ -35,11 +36,12 @@ def parallel(
     it is None. Errors come through as they were raised.
     """
     workers = min(workers or processors(), pieces)
-    if workers < 2 or pieces < FEW or "fork" not in multiprocessing.get_all_start_methods():
+    if workers < 2 or "fork" not in multiprocessing.get_all_start_methods():
         yield lambda items: (work(common, item) for item in items)
         return
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(workers, context, _inherit, (work, common)) as pool:
+    given = (work, common, os.getpid())
+    with ProcessPoolExecutor(workers, context, _inherit, given) as pool:
         yield lambda items: pool.map(_do, items)
 
 
@@ -50,8 +52,16 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def _inherit(work: Any, common: Any) -> None:
+def _inherit(work: Any, common: Any, parent: int) -> None:
     _inherited[:] = [work, common]
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent: one that was killed cannot end its own workers."""
+    while os.getppid() == parent:
+        time.sleep(WATCH_S)
+    os._exit(1)
 
 
 def _do(item: Any) -> Any:

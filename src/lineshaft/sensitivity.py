@@ -10,43 +10,36 @@ the others stay.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lineshaft.cache import Cache
-from lineshaft.characterise import Curves, characterise
+from lineshaft.asking import Ask, Question, answered
+from lineshaft.characterise import Curves
 from lineshaft.contracts.calendar import Calendar
-from lineshaft.errors import InputError
+from lineshaft.kpis import VALUE
 from lineshaft.line import figures
-from lineshaft.parallel import parallel
 from lineshaft.parameters import agents, build, floor, oversee, plant, serve, train
-from lineshaft.parameters.build import LUCK
+from lineshaft.parameters.build import LUCK, PLANNED
 from lineshaft.parameters.dims import dims as dims_of
 from lineshaft.scenario import Scenario
 from lineshaft.scenario.distributions import Distribution, Fixed, Floats, Uniform
 from lineshaft.scenario.draws import Draws
 from lineshaft.scenario.fields import drivers
-from lineshaft.scenario.inputs import Input, origin, replaced, uncertain_inputs
-from lineshaft.scenario.locate import split
-from lineshaft.tables import Array
+from lineshaft.scenario.inputs import Input, called, origin, replaced, uncertain_inputs
 from lineshaft.units import format_quantity
+from lineshaft.words import or_none, shortened
 
 if TYPE_CHECKING:
     from lineshaft.confidence import Confidence
     from lineshaft.one_more import OneMore
 
-VALUE = "value.enterprise_value_usd"
 ENDS = (0.1, 0.9)
 """The quantiles to which an input is taken."""
 MOST_ENGINE_INPUTS = 16
 """Inputs of engines that are solved with their own curves; of more, the engine keeps the median."""
-_PLAN = -1.0  # of build.luck: the median case of the schedule, in a draw too
 _ENGINES = (plant, train, serve, floor, oversee, agents, build)
 
 
@@ -88,13 +81,53 @@ def tornado(scenario: Scenario, curves: Curves, kpis: Sequence[str] = (VALUE,)) 
     `curves` are those of the scenario. Raises KeyError for a figure that is none,
     ConservationError where a balance does not close at an end.
     """
+    found: Sensitivity = answered(tornado_question(scenario, curves, kpis))[0]
+    return found
+
+
+def tornado_question(
+    scenario: Scenario, curves: Curves, kpis: Sequence[str] = (VALUE,)
+) -> Question[Sensitivity]:
+    """The same as a question, to be answered together with others.
+
+    Where engines read more inputs than are solved with their own curves, those that moved nothing
+    without go first, which takes a second round.
+    """
     inputs = list(uncertain_inputs(scenario))
     if scenario.build.phase and scenario.build.risk:
-        inputs.append(_luck(scenario))
+        inputs.append(luck(scenario))
     ends = [one.number.ppf(ENDS) for one in inputs]
-    solved = figures(scenario, curves, _side_by_side(inputs, ends))
+    read = read_by_engines(scenario)
+    own = [place for place, one in enumerate(inputs) if one.path in read]
+    many = len(own) > MOST_ENGINE_INPUTS
+
+    def alone(places: Sequence[int]) -> list[Ask]:
+        return [
+            Ask(replaced(scenario, {inputs[place].path: Fixed(float(end))}))
+            for place in places
+            for end in ends[place]
+        ]
+
+    together = Ask(scenario, _side_by_side(inputs, ends), curves)
+    solved, *with_own = yield [together, *([] if many else alone(own))]
+    if solved is None:  # the scenario contradicts itself: this says how
+        solved = figures(scenario, curves, together.drawn)
     found = {kpi: solved[kpi].copy() for kpi in kpis}
-    left = _with_own_curves(scenario, inputs, ends, found)
+    left: set[int] = set()
+    if many:
+        moved = np.zeros(len(inputs))
+        for values in found.values():
+            moved += np.abs(values[1:] - values[0]).reshape(-1, 2).sum(axis=1)
+        own.sort(key=moved.__getitem__)
+        left |= set(own[MOST_ENGINE_INPUTS:])
+        with_own = yield alone(own[:MOST_ENGINE_INPUTS])
+    for i, one in enumerate(with_own):
+        place = own[i // 2]
+        if one is None:
+            left.add(place)
+            continue
+        for kpi, values in found.items():
+            values[1 + 2 * place + i % 2] = one[kpi][0]
     moves = {}
     for kpi, values in found.items():
         every = [
@@ -102,10 +135,11 @@ def tornado(scenario: Scenario, curves: Curves, kpis: Sequence[str] = (VALUE,)) 
             for one, span, pair in zip(inputs, ends, values[1:].reshape(-1, 2), strict=True)
         ]
         moves[kpi] = tuple(sorted(every, key=lambda move: -move.size))
-    return Sensitivity({kpi: float(v[0]) for kpi, v in found.items()}, moves, left)
+    base = {kpi: float(values[0]) for kpi, values in found.items()}
+    return Sensitivity(base, moves, tuple(inputs[place].path for place in sorted(left)))
 
 
-def _luck(scenario: Scenario) -> Input:
+def luck(scenario: Scenario) -> Input:
     """The draw that picks the world of the construction schedule."""
     source, confidence = origin(scenario.build, "slip")
     meaning = "Luck of the construction, from the earliest finish (0) to the latest (1)"
@@ -115,38 +149,11 @@ def _luck(scenario: Scenario) -> Input:
 def _side_by_side(inputs: Sequence[Input], ends: Sequence[Floats]) -> Draws:
     """Draws 1, 2 are the ends of the first input, 3, 4 of the second, …; else all at the median."""
     width = 1 + 2 * len(inputs)
-    values = {LUCK: np.full(width, _PLAN)}
+    values = {LUCK: np.full(width, PLANNED)}
     for place, (one, span) in enumerate(zip(inputs, ends, strict=True)):
         row = values.setdefault(one.path, np.full(width, one.number.median))
         row[1 + 2 * place : 3 + 2 * place] = span
     return Draws(width - 1, values)
-
-
-def _with_own_curves(
-    scenario: Scenario, inputs: Sequence[Input], ends: Sequence[Floats], found: Mapping[str, Array]
-) -> tuple[str, ...]:
-    """Solve the ends of what engines read with curves of their own, in place in `found`.
-
-    Inputs that moved nothing so far go first. What was not solved so comes back by its path.
-    """
-    read = read_by_engines(scenario)
-    moved = np.zeros(len(inputs))
-    for values in found.values():
-        moved += np.abs(values[1:] - values[0]).reshape(-1, 2).sum(axis=1)
-    order = sorted((p for p, one in enumerate(inputs) if one.path in read), key=moved.__getitem__)
-    tried = order[:MOST_ENGINE_INPUTS]
-    asked = [
-        replaced(scenario, {inputs[p].path: Fixed(float(end))}) for p in tried for end in ends[p]
-    ]
-    left = set(order[MOST_ENGINE_INPUTS:])
-    for i, solved in enumerate(solve_all([(one, Draws(0, {})) for one in asked])):
-        place = tried[i // 2]
-        if solved is None:
-            left.add(place)
-            continue
-        for kpi, values in found.items():
-            values[1 + 2 * place + i % 2] = solved[kpi][0]
-    return tuple(inputs[p].path for p in sorted(left))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -180,32 +187,6 @@ def read_by_engines(scenario: Scenario) -> frozenset[str]:
     return frozenset(seen)
 
 
-def solve_all(asked: Sequence[tuple[Scenario, Draws]]) -> list[dict[str, Array] | None]:
-    """Every headline figure [1 + n] of other scenarios, each in its own draws and with its own
-    curves; None where one of them cannot be. Only engines that a change touches run again."""
-    with _kept() as folder, parallel(_solve, folder, len(asked)) as solve:
-        return list(solve(asked))
-
-
-def _solve(folder: Path, asked: tuple[Scenario, Draws]) -> dict[str, Array] | None:
-    scenario, drawn = asked
-    try:
-        return figures(scenario, characterise(scenario, Cache(folder)), drawn)
-    except InputError:
-        return None
-
-
-@contextmanager
-def _kept() -> Iterator[Path]:
-    """The user's folder of curves, or one for the time being where none is to be kept."""
-    kept = Cache.default().folder
-    if kept is not None:
-        yield kept
-        return
-    with TemporaryDirectory() as folder:
-        yield Path(folder)
-
-
 def summary(
     sensitivity: Sensitivity,
     things: Sequence[OneMore],
@@ -218,10 +199,10 @@ def summary(
             "input": move.input.path,
             "meaning": move.input.meaning,
             "unit": move.input.unit,
-            "low_input": _finite(move.low_input),
-            "high_input": _finite(move.high_input),
-            "low": _finite(move.low),
-            "high": _finite(move.high),
+            "low_input": or_none(move.low_input),
+            "high_input": or_none(move.high_input),
+            "low": or_none(move.low),
+            "high": or_none(move.high),
             "confidence": move.input.confidence,
             "source": move.input.source,
         }
@@ -230,7 +211,7 @@ def summary(
     return {
         "sensitivity": {
             "kpi": kpi,
-            "base": _finite(sensitivity.base[kpi]),
+            "base": or_none(sensitivity.base[kpi]),
             "moves": moves,
             "engine_at_median": list(sensitivity.engine_at_median),
         },
@@ -279,7 +260,7 @@ def _moves_told(found: Mapping[str, Any], top: int) -> list[str]:
         return []
     rows = [
         (
-            _shortened(f"{_owner(move['input'])}{move['meaning']}"),
+            shortened(called(move["input"], move["meaning"]), 64),
             format_quantity(move["low_input"], move["unit"]),
             format_quantity(move["high_input"], move["unit"]),
             format_quantity(move["low"], "USD"),
@@ -339,17 +320,3 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[list[str]]:
         ]
         for row in rows
     ]
-
-
-def _owner(path: str) -> str:
-    """Whose input it is: "kind coder: " of agents.kind.coder.price_usd."""
-    parts = split(path)
-    return f"{parts[1]} {parts[2]}: " if len(parts) > 3 else ""
-
-
-def _shortened(text: str, width: int = 64) -> str:
-    return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

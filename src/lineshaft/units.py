@@ -94,6 +94,7 @@ _DEFINITIONS = (
     "robot = [robot]",
     "person = [person] = _ = people",
     "request = [request]",
+    "wafer = [wafer]",
     "FLOP = [computation]",
     "FLOPS = FLOP / second",
 )
@@ -105,12 +106,13 @@ _SIMPLE = (
     *("FLOP/s", "USD", "token", "task", "accelerator", "agent", "robot", "person", "request"),
 )
 """Units that `_plain_factor` knows with a prefix or in the plural, without pint."""
-_COUNTED = r"(?:USD|dollars?|tok(?:en)?s?|tasks?|GPUs?|accelerators?|agents?|robots?|people|persons?|requests?)\b"  # noqa: E501
+_SECONDS = {"min": 60.0, "h": 3600.0, "hours": 3600.0, "days": 86400.0}
+_COUNTED = r"(?:USD|dollars?|tok(?:en)?s?|tasks?|GPUs?|accelerators?|agents?|robots?|people|persons?|requests?|wafers?)\b"  # noqa: E501
 _MAGNITUDE = {
     "k": "k", "K": "k", "thousand": "k",
     "M": "M", "mn": "M", "million": "M",
     "G": "G", "B": "G", "bn": "G", "billion": "G",
-    "T": "T", "tn": "T", "trillion": "T", "P": "P",
+    "T": "T", "tn": "T", "trillion": "T", "P": "P", "E": "E",
 }  # fmt: skip
 _CHINESE = {"万亿": 12, "亿": 8, "万": 4}
 """Powers of ten of Chinese number words, which do not go in steps of a thousand."""
@@ -187,7 +189,7 @@ def format_quantity(value: float, unit: str) -> str:
     head, slash, rest = unit.partition("/")
     rest = f"{slash}{rest}"
     if head == "USD":
-        digits, prefix = _engineering(value, whole=False)
+        digits, prefix = _engineering(value, whole=False, top="T")
         return f"${digits}{_business(prefix)}{rest}"
     if unit in ("1", ""):
         digits, prefix = _engineering(value, whole=False)
@@ -208,7 +210,8 @@ def format_quantity(value: float, unit: str) -> str:
         return f"{digits} {prefix}{_SYMBOL.get(match[2], match[2])}{rest}"
     if head in ("minute", "hour", "day", "week", "month", "year") and not rest:
         return f"{_figures(value)} {head if value == 1 else _plural(head)}"
-    return f"{_figures(value)} {unit}"
+    digits, prefix = _engineering(value, whole=False) if value >= 1e7 else (_figures(value), "")
+    return " ".join(part for part in (digits, _business(prefix), unit) if part)
 
 
 def _spelled(text: str) -> str:
@@ -257,6 +260,13 @@ def _plain_factor(tail: str, unit: str) -> float | None:
         return 0.01
     if tail in _MAGNITUDE and (unit == "1" or re.match(_COUNTED, unit)):
         return 10.0 ** _PREFIX[_MAGNITUDE[tail]]
+    if unit == "s" and tail in _SECONDS:
+        return _SECONDS[tail]
+    head, slash, per = unit.partition("/")
+    if slash and unit not in _SIMPLE and tail.endswith(slash + per):
+        unit, tail = head, tail.removesuffix(slash + per)
+        if (tail, unit) == ("percent", "1"):
+            return 0.01
     if unit not in _SIMPLE:
         return None
     # Longest first, or the "s" of "weeks" would be taken for seconds. "Ws" is no plural.
@@ -340,8 +350,11 @@ def _figures(value: float) -> str:
     return format(rounded, "#.3g").rstrip(".")
 
 
-def _engineering(value: float, *, whole: bool, small: bool = False) -> tuple[str, str]:
-    """Digits and prefix of a non-negative value; `whole` keeps small integers free of decimals."""
+def _engineering(
+    value: float, *, whole: bool, small: bool = False, top: str = "E"
+) -> tuple[str, str]:
+    """Digits and prefix (up to `top`) of a non-negative value; `whole` keeps small integers free of
+    decimals, `small` allows prefixes below 1."""
     if value == 0 or math.isinf(value):
         return _figures(value), ""
     if whole and value < 1000 and value == round(value):
@@ -349,18 +362,19 @@ def _engineering(value: float, *, whole: bool, small: bool = False) -> tuple[str
     if small and not 1e-12 <= value < 1e21:
         return format(value, ".2e"), ""
     exponent = math.floor(math.log10(min(float(f"{value:.2e}"), 1e300)) / 3 + 1e-9) * 3
-    exponent = max(-9 if small else 0, min(18 if small else 12, exponent))
+    exponent = max(-9 if small else 0, min(_PREFIX[top], exponent))
     prefix = next(p for p, e in {**_PREFIX, **_SUB_PREFIX}.items() if e == exponent)
     return _figures(value / 10.0**exponent), prefix
 
 
 def _business(prefix: str) -> str:
-    """Money and counts say B for 1e9 where watts and bytes say G, and nothing above T."""
+    """Money and counts say B for 1e9 where watts and bytes say G."""
     return "B" if prefix == "G" else prefix
 
 
 def _plural(noun: str) -> str:
-    return {"person": "people", "tok": "tok", "people": "people"}.get(noun, noun + "s")
+    special = {"person": "people", "tok": "tok", "people": "people"}
+    return special.get(noun, noun.removesuffix("s") + "s")
 
 
 def _duration(seconds: float) -> str:

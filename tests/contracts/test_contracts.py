@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from lineshaft.contracts.calendar import YEAR_S, Calendar, LoadShape
 from lineshaft.contracts.ledger import Ledger
 from lineshaft.contracts.tables import Tables
+from lineshaft.contracts.worth import REVENUE, Worth
 from lineshaft.tables import Dims
 
 KEYS = ("month", "site", "phase", "trade", "fleet", "run", "model", "kind", "role", "holder")
@@ -24,6 +25,11 @@ def test_every_column_has_unit_and_meaning(name: str) -> None:
     for c in table.columns():
         assert c.unit and c.meaning
         assert "\n" not in c.meaning and not c.meaning.endswith(".")
+
+
+def test_every_line_of_revenue_has_its_word() -> None:
+    lines = [c.name for c in Worth.columns() if c.name.endswith("_revenue_usd")]
+    assert lines == list(REVENUE.values())
 
 
 def test_tables_are_allocated_together_and_cut_to_the_median() -> None:

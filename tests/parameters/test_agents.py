@@ -236,7 +236,7 @@ def test_parameters_of_the_allocation() -> None:
     dims, calendar = axes(s)
     p = made.allocation_params(s, NONE, dims, calendar, np.zeros((36, 2, 1)))
     assert p.provider_models.tolist() == [1]
-    np.testing.assert_allclose(p.peak_over_mean, made.model_peaks(s, dims)[[0, 1], 0])
+    np.testing.assert_allclose(p.peak_over_mean, made.model_peaks(s, dims)[[0, 1]])
     np.testing.assert_allclose(p.send_back_min[0], 4)
     s.policy = "chance"
     with pytest.raises(InputError, match="proportional"):

@@ -31,6 +31,7 @@ from lineshaft.scenario.fields import (
     value,
 )
 from lineshaft.scenario.writing import dump
+from lineshaft.units import QuantityError
 
 
 class Agent(Section):
@@ -107,6 +108,16 @@ def test_refuses(data: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError) as caught:
         Plant.model_validate(data)
     assert message in str(caught.value)
+
+
+def test_a_text_is_read_by_its_field_each_time() -> None:
+    """What was read before is kept, under the field's unit and bounds."""
+    power, share = quantity("W", ge=0), quantity("1", ge=0, le=1)
+    assert power.read("2 to 4") is power.read("2 to 4")
+    for _ in range(2):
+        with pytest.raises(QuantityError, match="out of bounds"):
+            share.read("2 to 4")
+    assert quantity("kWh").read("2 kWh") == Fixed(2.0) != quantity("J").read("2 kWh")
 
 
 @settings(deadline=None)

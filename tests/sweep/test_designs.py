@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lineshaft.sweep.designs import JUMP, points, sobol_points, trajectories
+from lineshaft.scenario.draws import sobol_points
+from lineshaft.sweep.designs import points, trajectories
 
 
 @pytest.mark.parametrize("method", ["sobol", "random", "morris"])
@@ -20,11 +21,11 @@ def test_points_are_inside_and_follow_the_seed(method: str) -> None:
 
 
 def test_sobol_points_fill_every_cell_once() -> None:
-    found = sobol_points(7, 100, 1)  # rounded up
+    found = sobol_points(7, 100, 1, "sweep")  # rounded up
     assert found.shape == (7, 128)
     cells = np.floor(found * 128).astype(int)
     assert (np.sort(cells, axis=1) == np.arange(128)).all()
-    assert sobol_points(3, 1, 1).shape == (3, 1)
+    assert sobol_points(3, 1, 1, "sweep").shape == (3, 1)
 
 
 @settings(max_examples=30)
@@ -34,7 +35,7 @@ def test_walks_change_each_input_once(dimensions: int, walks: int, seed: int) ->
     steps = np.diff(found.points, axis=1)
     assert found.points.shape == (walks, dimensions + 1, dimensions)
     assert (np.count_nonzero(steps, axis=2) == 1).all()
-    assert (np.abs(steps).max(axis=2) == JUMP).all()
+    assert (np.abs(steps).max(axis=2) == 0.5).all()
     assert (np.abs(steps).argmax(axis=2) == found.order).all()
     assert set(np.unique(found.points)) <= {0.125, 0.375, 0.625, 0.875}
 

@@ -13,7 +13,6 @@ from lineshaft.sweep.indices import (
     Function,
     morris,
     morris_of,
-    morris_points,
     sobol,
     sobol_design,
     sobol_of,
@@ -87,7 +86,7 @@ def test_morris_is_the_same_as_salib_on_the_same_points() -> None:
         warnings.simplefilter("ignore")
         from SALib.analyze import morris as salib
     design = trajectories(6, 20, 1)
-    points = morris_points(design)
+    points = design.flat
     values = g_function(points)
     ours = morris_of(values, design)
     problem = {"num_vars": 6, "names": list("abcdef"), "bounds": [[0.0, 1.0]] * 6}

@@ -12,13 +12,14 @@ import pytest
 import lineshaft
 from lineshaft.characterise import Curves, characterise
 from lineshaft.errors import InputError
+from lineshaft.kpis import VALUE
 from lineshaft.line import run
 from lineshaft.scenario import Scenario
 from lineshaft.sensitivity import tornado
 from lineshaft.sweep import scenario_indices as module
 from lineshaft.sweep.executors import Processes
 from lineshaft.sweep.indices import Sobol
-from lineshaft.sweep.scenario_indices import KPI, MOST, scenario_indices, write
+from lineshaft.sweep.scenario_indices import MOST, scenario_indices, write
 
 INPUTS = ("value.wacc", "value.tax_rate", "oversee.role.operator.headcount")
 
@@ -41,20 +42,20 @@ def test_the_screen_picks_what_moves_the_figure(scenario: Scenario, curves: Curv
     assert len(found.inputs) == MOST
     assert found.screened > 50
     assert found.evaluations == 32 * (MOST + 2)
-    first = tornado(scenario, curves).moves[KPI][0].input.path
+    first = tornado(scenario, curves).moves[VALUE][0].input.path
     assert first in {one.path for one in found.inputs}
     rows = list(found.rows())
     assert [row["st"] for row in rows] == sorted((row["st"] for row in rows), reverse=True)
 
 
 def test_any_workers_give_the_same_indices(scenario: Scenario, curves: Curves) -> None:
-    asked = {"inputs": INPUTS, "samples": 64, "kpis": (KPI, "value.irr")}
+    asked = {"inputs": INPUTS, "samples": 64, "kpis": (VALUE, "value.irr")}
     one, two = (
         scenario_indices(scenario, curves, executor=Processes(n), **asked)  # type: ignore[arg-type]
         for n in (1, 2)
     )
     assert one.as_dict() == two.as_dict()
-    assert set(one.of) == {KPI, "value.irr"}
+    assert set(one.of) == {VALUE, "value.irr"}
 
 
 def test_the_variance_is_that_of_a_run_with_only_these_inputs(curves: Curves) -> None:
@@ -62,11 +63,11 @@ def test_the_variance_is_that_of_a_run_with_only_these_inputs(curves: Curves) ->
     scenario = lineshaft.read("warehouse", overrides=['value.wacc="8 % to 12 %"'])
     own = characterise(scenario)
     found = scenario_indices(scenario, own, inputs=("value.wacc",), samples=256)
-    of = found.of[KPI]
+    of = found.of[VALUE]
     assert isinstance(of, Sobol)
     assert of.first[0] == pytest.approx(1.0, abs=0.02)
     assert of.total[0] == pytest.approx(1.0, abs=0.02)
-    drawn = run(scenario, own, draws=256)[KPI].draws
+    drawn = run(scenario, own, draws=256)[VALUE].draws
     # all inputs together spread the value more than one of them alone
     assert 0 < of.variance < drawn.var()
 
@@ -111,7 +112,7 @@ def test_rows_without_an_answer_are_noted(
 
     monkeypatch.setattr(module._Model, "at", holed)
     found = scenario_indices(scenario, curves, inputs=INPUTS, samples=32)
-    assert f"{KPI} has no answer in 1 of 32 rows, which are left out" in found.notes
+    assert f"{VALUE} has no answer in 1 of 32 rows, which are left out" in found.notes
 
 
 def test_bad_names_are_told_at_once(scenario: Scenario, curves: Curves) -> None:
@@ -119,7 +120,7 @@ def test_bad_names_are_told_at_once(scenario: Scenario, curves: Curves) -> None:
         scenario_indices(scenario, curves, inputs=("value.wac", "build.luck", "value.wacc"))
     assert len(caught.value.problems) == 2
     assert "did you mean 'value.wacc'" in str(caught.value)
-    with pytest.raises(InputError, match="--indices morris"):
+    with pytest.raises(InputError, match="allowed: sobol, morris"):
         scenario_indices(scenario, curves, method="fast")
     with pytest.raises(InputError, match=r"did you mean 'oversee\.daa'"):
         scenario_indices(scenario, curves, kpis=["oversee.da"])

@@ -125,7 +125,7 @@ def test_steps_and_points_do_not_go_together(template: Template) -> None:
 def test_nothing_and_too_much(template: Template) -> None:
     with pytest.raises(InputError, match="nothing is varied"):
         plan(template, [])
-    with pytest.raises(InputError, match="at most 1000000"):
+    with pytest.raises(InputError, match="at most 1,000,000"):
         plan(template, ["value.wacc=0.08..0.12:2000", "value.tax_rate=0.2..0.3:2000"])
 
 

@@ -14,6 +14,13 @@ DAY_S = 86_400.0
 YEAR_S = 365.25 * DAY_S
 
 
+def month_after(start: str, months: int) -> str:
+    """The month ("YYYY-MM") so many months after another; before it where `months` is below 0."""
+    year, month = (int(part) for part in start.split("-"))
+    at = year * 12 + month - 1 + months
+    return f"{at // 12:04d}-{at % 12 + 1:02d}"
+
+
 @dataclass(frozen=True, slots=True)
 class Calendar:
     """The months of a run, from `start` ("2026-01") on."""

@@ -9,11 +9,13 @@ stage's version.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+C = TypeVar("C")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,3 +190,17 @@ class OverseeCurve:
     """[u] grid of their utilisation, rising, below 1."""
     wait_per_service: Array
     """[c, u] mean wait divided by mean service time (Erlang C)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Several(Generic[C]):
+    """Curves of one stage that stand side by side on the draw axis, each in draws of its own."""
+
+    curves: tuple[C, ...]
+    of: NDArray[np.int64]
+    """[draw] index of its curve; [1] where all draws have the same."""
+
+    @classmethod
+    def these(cls, curve: C | Several[C]) -> Several[C]:
+        """One curve as several."""
+        return curve if isinstance(curve, Several) else cls((curve,), np.zeros(1, np.int64))

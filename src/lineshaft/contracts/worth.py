@@ -53,6 +53,30 @@ class Worth(Table):
     human_equivalent_h: Array = column("h", "human hours that the accepted tasks would have taken")
 
 
+REVENUE = {
+    "tasks": "task_revenue_usd",
+    "tokens": "token_revenue_usd",
+    "leases": "lease_revenue_usd",
+    "take-or-pay": "contract_revenue_usd",
+}
+"""The lines of revenue, as people call them: columns of `Worth` that sum to `revenue_usd`."""
+OPEX = {
+    "energy": "energy_usd",
+    "reviewers and operators": "people_usd",
+    "staff": "staff_usd",
+    "rented compute": "rent_usd",
+    "maintenance": "maintenance_usd",
+    "escapes": "escape_usd",
+}
+"""The lines of operating cost, likewise: they sum to `opex_usd`."""
+CAPEX = {
+    "construction": "construction_usd",
+    "accelerators": "accelerator_usd",
+    "robots": "robot_usd",
+}
+"""The lines of capex, likewise: they sum to `capex_usd`."""
+
+
 @dataclass(frozen=True, repr=False, eq=False)
 class TaskCosts(Table):
     """Full cost of an accepted task by kind, and what it is made of."""

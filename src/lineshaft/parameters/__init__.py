@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING
 
 from lineshaft.allocation import Params as AllocationParams
 from lineshaft.contracts.calendar import Calendar
-from lineshaft.parameters import agents, build, capital, floor, oversee, plant, serve, train, value
+from lineshaft.parameters import (
+    agents,
+    build,
+    capital,
+    floor,
+    oversee,
+    plant,
+    serve,
+    train,
+    value,
+)
 from lineshaft.parameters.dims import dims as dims_of
 from lineshaft.stages.agents.model import Params as AgentsParams
 from lineshaft.stages.build.model import Params as BuildParams

@@ -147,7 +147,7 @@ def allocation_params(
         provider_models=np.array(
             [i for i, m in enumerate(served) if m.source == "provider"], dtype=np.int64
         ),
-        peak_over_mean=model_peaks(scenario, dims)[models, 0],
+        peak_over_mean=model_peaks(scenario, dims)[models],
         minimum_tasks=minimum_tasks,
         embodied=np.array([k.embodied for k in scenario.agents.kind], bool),
         send_back_min=send_back_minutes(scenario, draws),

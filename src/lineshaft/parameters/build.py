@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 LUCK = "build.luck"
 """The uniform driver that picks the world of the schedule's risk draws."""
+PLANNED = -1.0
+"""The luck with which a draw has the median case of the schedule."""
 PARTS = {"transformer": "transformer in building"}
 """Catalog rows of parts that have another name there: a phase waits for the transformer of its
 building, while a substation's belongs to the grid connection."""

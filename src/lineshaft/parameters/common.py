@@ -24,7 +24,7 @@ def stack(rows: Iterable[Array]) -> Array:
     if not rows:
         return np.zeros((0, 1))
     width = max(len(row) for row in rows)
-    return np.stack([np.broadcast_to(row, (width,)) for row in rows])
+    return np.stack([r if len(r) == width else np.broadcast_to(r, (width,)) for r in rows])
 
 
 def month_index(start: str, month: str) -> int:

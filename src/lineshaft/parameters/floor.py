@@ -218,14 +218,15 @@ def _orders(count: Array, life_months: Array, owned: Array) -> Array:
     life = np.broadcast_to(life_months, shape).astype(np.int64)
     orders = np.zeros((months, *shape))
     place = np.ix_(*(np.arange(n) for n in shape))
-    worn_at_start = count[0] / life * owned
+    month = np.arange(months).reshape(-1, *(1 for _ in shape))
+    bought, gone = np.maximum(month - life, 0), month >= life
+    worn_at_start = np.where((month > 0) & (month <= life), count[0] / life * owned, 0.0)
     last = count[0] * owned
     for t in range(months):
-        old = np.where(t >= life, orders[(np.maximum(t - life, 0), *place)], 0.0)
-        worn = old + np.where((t > 0) & (t <= life), worn_at_start, 0.0)
-        orders[t] = np.maximum(count[t] - np.maximum(last - worn, 0.0), 0.0)
-        last = np.maximum(last - worn, 0.0) + orders[t]
-        last = np.minimum(last, count[t])
+        worn = np.where(gone[t], orders[(bought[t], *place)], 0.0) + worn_at_start[t]
+        kept = np.maximum(last - worn, 0.0)
+        orders[t] = np.maximum(count[t] - kept, 0.0)
+        last = np.minimum(kept + orders[t], count[t])
     return orders
 
 

@@ -117,6 +117,7 @@ PATTERNS: Mapping[str, tuple[str, ...]] = {
         "train.reference_flop", "train.reference_horizon", "train.efficiency_growth",
         "train.elasticity",
     ),
+    "train.planned": (f"{_RUN}.accelerators",),
     "train.wanted": (f"{_RUN}.accelerators",),
     "train.least_share": (f"{_RUN}.least_share",),
     "train.tokens": (f"{_RUN}.tokens",),

@@ -14,13 +14,13 @@ from lineshaft.errors import InputError, Problem
 from lineshaft.parameters.build import design_w
 from lineshaft.parameters.common import Array, growing, pick, places, stack
 from lineshaft.parameters.floor import kind_sites
-from lineshaft.scenario.complaints import suggestion
 from lineshaft.scenario.locate import join
 from lineshaft.scenario.plant import CLIMATE, Site
 from lineshaft.stages.plant import Climate, PlantInputs
 from lineshaft.stages.plant.engine import check
 from lineshaft.stages.plant.model import Params
 from lineshaft.tables import Dims
+from lineshaft.words import suggestion
 
 if TYPE_CHECKING:
     from lineshaft.scenario import Scenario

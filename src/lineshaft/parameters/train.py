@@ -16,7 +16,7 @@ from lineshaft.parameters.common import Array, month_index, pick, stack
 from lineshaft.parameters.hardware import architecture, chip, fleet_rows, fleets_named, own
 from lineshaft.scenario.draws import Draws
 from lineshaft.scenario.locate import join
-from lineshaft.stages.train import TrainInputs, characterise
+from lineshaft.stages.train import TrainInputs, fitting
 from lineshaft.stages.train.model import Params
 from lineshaft.tables import Dims
 from lineshaft.transformer import training_flops_per_token
@@ -55,7 +55,7 @@ def engine_inputs(
                 arch=architecture(run.model),
                 chip=chip(rows[f]),
                 precision=run.precision,
-                accelerators=max(1, round(run.accelerators.median)),
+                accelerators=_planned(run),
                 sequence=run.sequence,
                 global_batch_tokens=run.global_batch,
                 tokens_total=run.tokens.median,
@@ -81,6 +81,7 @@ def params(scenario: Scenario, draws: Draws, dims: Dims, calendar: Calendar) -> 
     return Params(
         start=np.array([month_index(scenario.start, r.start) for r in train.run], np.int64),
         release_log2_horizon=_releases(scenario, draws, calendar),
+        planned=np.array([_planned(r) for r in train.run], np.int64),
         wanted=stack(pick(draws, _path(r, "accelerators"), r.accelerators) for r in train.run),
         least_share=stack(pick(draws, _path(r, "least_share"), r.least_share) for r in train.run),
         tokens=stack(pick(draws, _path(r, "tokens"), r.tokens) for r in train.run),
@@ -153,7 +154,7 @@ def _lacks(inputs: TrainInputs) -> tuple[Problem, ...]:
             ),
         )
     try:
-        characterise(inputs, RESERVED[:1])
+        fitting(inputs)
     except InputError as error:
         return error.problems
     return ()
@@ -176,6 +177,11 @@ def _leases(scenario: Scenario, dims: Dims) -> Iterator[tuple[Lease, int, tuple[
 def _no_fleet(key: tuple[str, ...], words: tuple[str, ...], dims: Dims) -> Problem:
     found = f"there is no fleet {', '.join(map(repr, words))}"
     return Problem("", join(key), found, ", ".join(dims.labels["fleet"]) or "there are no fleets")
+
+
+def _planned(run: Run) -> int:
+    """Accelerators that the run's layouts are looked for: the median reservation."""
+    return max(1, round(run.accelerators.median))
 
 
 def _path(run: Run, field: str) -> str:

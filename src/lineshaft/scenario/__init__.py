@@ -8,13 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from html import escape
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, Self
 
 from lineshaft.scenario.agents import Agents
 from lineshaft.scenario.build import Build
 from lineshaft.scenario.capital import Capital
 from lineshaft.scenario.distributions import Distribution
-from lineshaft.scenario.fields import Section, Text, Whole, YearMonth, default, quantity_of
+from lineshaft.scenario.fields import (
+    Section,
+    Text,
+    Whole,
+    YearMonth,
+    default,
+    quantity,
+    quantity_of,
+)
 from lineshaft.scenario.floor import Floor
 from lineshaft.scenario.oversee import Oversee
 from lineshaft.scenario.plant import Plant
@@ -34,7 +43,7 @@ class Scenario(Section):
     """A few sentences on what it is for."""
     start: YearMonth = default("2026-01")
     """First month, "YYYY-MM"."""
-    months: Whole = default(120)
+    months: Annotated[int, quantity("1", ge=1, le=600, whole=True)] = default(120)
     """Number of months."""
     seed: Whole = default(1)
     """Seed of all randomness; the same scenario and seed give the same bytes."""
@@ -60,6 +69,14 @@ class Scenario(Section):
     """The humans, and what they review."""
     value: Value = default({})
     """Prices, costs, tax, valuation."""
+
+    def with_trace_from(self, folder: Path) -> Self:
+        """The same with its trace found in `folder`, where it is not where it says."""
+        trace = self.serve.trace
+        if trace is None or Path(trace).exists() or not (folder / trace).exists():
+            return self
+        serve = self.serve.model_copy(update={"trace": str((folder / trace).resolve())})
+        return self.model_copy(update={"serve": serve})
 
     def __dir__(self) -> list[str]:
         """The keys of the file, for the Tab key; what pydantic adds stays callable."""

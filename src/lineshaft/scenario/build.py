@@ -10,7 +10,6 @@ from pydantic import BeforeValidator, WithJsonSchema, field_validator, model_val
 
 from lineshaft import catalog
 from lineshaft.errors import InputError
-from lineshaft.scenario.complaints import suggestion
 from lineshaft.scenario.distributions import Distribution
 from lineshaft.scenario.fields import (
     Accelerators,
@@ -29,6 +28,7 @@ from lineshaft.scenario.fields import (
 )
 from lineshaft.scenario.uncertain import read_uncertain
 from lineshaft.units import QuantityError
+from lineshaft.words import suggestion
 
 Trade = Literal["concrete", "steel", "electrical", "pipe", "hvac", "other"]
 Part = Literal["transformer", "switchgear", "genset", "ups", "chiller", "cdu", "optics"]

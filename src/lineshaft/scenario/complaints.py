@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
+from collections.abc import Iterator
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -13,6 +12,7 @@ from lineshaft.scenario.fields import quantity_of
 from lineshaft.scenario.locate import join
 from lineshaft.scenario.tree import Node
 from lineshaft.units import QuantityError, wanted
+from lineshaft.words import suggestion
 
 Models = list[type[BaseModel]]
 Found = tuple[tuple[int, int], Problem]
@@ -24,12 +24,6 @@ def complaints(error: ValidationError, root: Node, model: type[BaseModel]) -> It
     for details in error.errors(include_url=False):
         node, parts, models = _follow(root, model, details["loc"])
         yield node.order, _problem(dict(details), node.where, parts, models, model)
-
-
-def suggestion(word: str, known: Sequence[str]) -> str:
-    """ "did you mean 'power_w'?", or nothing when no known word is close."""
-    close = get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else ""
 
 
 def shown(value: object) -> str:
@@ -81,8 +75,11 @@ def _problem(
         case "missing":
             field = models[0].model_fields.get(parts[-1]) if models else None
             kind = quantity_of(field) if field else None
-            allowed = wanted(kind.unit) if kind else (field.description or "" if field else "")
+            allowed = wanted(kind.unit) if kind else _described(models, parts[-1])
             return Problem(where, key, "is missing", allowed, f"add {parts[-1]} = ...")
+        case "string_pattern_mismatch":
+            allowed = _described(models, parts[-1]) or str(details["ctx"]["pattern"])
+            return Problem(where, key, f"{shown(value)} is not allowed", allowed)
         case "value_error":
             error = details["ctx"]["error"]
             if isinstance(error, QuantityError):
@@ -103,6 +100,12 @@ def _problem(
             message = str(details["msg"])
             allowed = message.removeprefix("Input should be ").removeprefix("Value error, ")
             return Problem(where, key, f"{shown(value)} is not allowed", allowed)
+
+
+def _described(models: Models, name: str) -> str:
+    """What the documentation of a field says, on one line; "" where there is no such field."""
+    field = models[0].model_fields.get(name) if models else None
+    return " ".join((field.description or "").split()) if field else ""
 
 
 def _models(annotation: Any) -> Models:

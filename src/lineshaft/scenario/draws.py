@@ -16,10 +16,13 @@ import numpy as np
 
 from lineshaft.errors import InputError, Problem
 from lineshaft.scenario.distributions import Distribution, Floats
+from lineshaft.words import suggestion
 
 Correlation = Mapping[tuple[str, str], float]
 """Correlation of the normal scores of two inputs, by their paths; order does not matter."""
 
+MOST = 2**20
+"""Draws of one run; beyond it a number was most likely mistyped."""
 _HALF_CELL = 2.0**-31
 """Sobol points of scipy are multiples of 2**-30; the half keeps them off 0, where quantiles end."""
 
@@ -69,17 +72,19 @@ def sample(
 
     n is rounded up to a power of two; n = 0 gives the median case alone. The result depends only
     on the sorted paths, the distributions, the correlations and the seed. Raises `InputError` when
-    a correlation names an unknown input, is not within -1 to 1, or when all of them together
-    cannot hold.
+    there are too many draws, when a correlation names an unknown input or is not within -1 to 1,
+    and when all correlations together cannot hold.
     """
+    if n > MOST:
+        raise InputError(Problem("", "--draws", f"{n:,} draws", f"at most {MOST:,}"))
     extra = set(uniform)
     both = sorted(extra & drivers.keys())
     if both:
         raise ValueError(f"drivers named twice: {', '.join(both)}")
     paths = tuple(sorted(extra | drivers.keys()))
     factor = _copula(paths, correlation or {})
-    count = 2 ** math.ceil(math.log2(n)) if n > 0 else 0
-    u = _sobol(len(paths), count, seed)
+    count = power_of_two(n)
+    u = sobol_points(len(paths), count, seed, "draws")
     if factor is not None and count:
         rows, lower = factor
         u[rows] = _correlate(u[rows], lower)
@@ -98,14 +103,22 @@ def stream(seed: int, name: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, *words.tolist()])))
 
 
-def _sobol(dimensions: int, count: int, seed: int) -> Floats:
-    """(dimension, count) scrambled Sobol points strictly inside 0 to 1."""
+def power_of_two(n: int) -> int:
+    """`n` rounded up to a power of two; 0 where it is 0."""
+    return 1 << (n - 1).bit_length() if n > 0 else 0
+
+
+def sobol_points(dimensions: int, count: int, seed: int, name: str) -> Floats:
+    """(dimension, count) scrambled Sobol points strictly inside 0 to 1, of the stream `name`.
+
+    `count` is rounded up to a power of two.
+    """
     if not dimensions or not count:
         return np.empty((dimensions, count))
     from scipy.stats import qmc
 
-    sampler = qmc.Sobol(dimensions, scramble=True, rng=stream(seed, "draws"))
-    points = sampler.random_base2(count.bit_length() - 1)
+    sampler = qmc.Sobol(dimensions, scramble=True, rng=stream(seed, name))
+    points = sampler.random_base2(power_of_two(count).bit_length() - 1)
     return np.ascontiguousarray(points.T) + _HALF_CELL
 
 
@@ -141,12 +154,9 @@ def _copula(paths: tuple[str, ...], correlation: Correlation) -> tuple[list[int]
 
 
 def _check(paths: tuple[str, ...], pair: tuple[str, str], rho: float) -> Iterator[Problem]:
-    from difflib import get_close_matches
-
     for path in pair:
         if path not in paths:
-            close = get_close_matches(path, paths, n=1)
-            fix = f"did you mean {close[0]!r}?" if close else "give that input a range"
+            fix = suggestion(path, paths) or "give that input a range"
             yield _problem(pair, f"{path!r} is not an uncertain input", "uncertain inputs", fix)
     if pair[0] == pair[1]:
         yield _problem(pair, "an input is correlated with itself", "two different inputs")

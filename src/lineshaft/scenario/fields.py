@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -55,6 +56,9 @@ class Quantity:
 
     def read(self, value: object) -> Distribution | float | int:
         """The checked value of the field; `QuantityError` when it is not allowed."""
+        return _read_text(self, value) if type(value) is str else self._read(value)
+
+    def _read(self, value: object) -> Distribution | float | int:
         if isinstance(value, Distribution):
             number = value.inner if isinstance(value, Truncated) else value
         elif self.uncertain:
@@ -132,6 +136,12 @@ class Quantity:
         if kind:
             schema["x-kind"] = "a whole number" if self.whole else kind.name
         return schema
+
+
+@lru_cache(maxsize=4096)
+def _read_text(quantity: Quantity, text: str) -> Distribution | float | int:
+    """Kept, because the defaults of all fields are read again with each scenario."""
+    return quantity._read(text)
 
 
 def quantity(
@@ -245,11 +255,9 @@ Number = Annotated[Distribution, quantity("1")]
 Positive = Annotated[Distribution, quantity("1", gt=0)]
 NonNegative = Annotated[Distribution, quantity("1", ge=0)]
 Share = Annotated[Distribution, quantity("1", ge=0, le=1)]
-Count = Annotated[Distribution, quantity("1", ge=0)]
 Whole = Annotated[int, quantity("1", ge=0, whole=True)]
 
 Money = Annotated[Distribution, quantity("USD", ge=0)]
-SignedMoney = Annotated[Distribution, quantity("USD")]
 UsdPerKwh = Annotated[Distribution, quantity("USD/kWh", ge=0)]
 UsdPerW = Annotated[Distribution, quantity("USD/W", ge=0)]
 UsdPerHour = Annotated[Distribution, quantity("USD/hour", ge=0)]
@@ -258,9 +266,7 @@ UsdPerMtok = Annotated[Distribution, quantity("USD/Mtok", ge=0)]
 
 Power = Annotated[Distribution, quantity("W", ge=0)]
 Energy = Annotated[Distribution, quantity("J", ge=0)]
-Temperature = Annotated[Distribution, quantity("degC", ge=-273.15)]
 Bytes = Annotated[Distribution, quantity("byte", ge=0)]
-Flop = Annotated[Distribution, quantity("FLOP", ge=0)]
 
 Seconds = Annotated[Distribution, quantity("s", ge=0)]
 Minutes = Annotated[Distribution, quantity("minute", ge=0)]
@@ -273,7 +279,6 @@ RatePerYear = Annotated[Distribution, quantity("1/year", ge=0)]
 GrowthPerYear = Annotated[Distribution, quantity("1/year", gt=-1)]
 
 Tokens = Annotated[Distribution, quantity("token", ge=0)]
-TokensPerSecond = Annotated[Distribution, quantity("token/s", ge=0)]
 Tasks = Annotated[Distribution, quantity("task", ge=0)]
 Accelerators = Annotated[Distribution, quantity("accelerator", ge=0)]
 

@@ -65,6 +65,13 @@ def uncertain_inputs(scenario: BaseModel) -> tuple[Input, ...]:
     return tuple(found)
 
 
+def called(path: str, meaning: str) -> str:
+    """An input in words, with whose it is: "kind coder: …" of agents.kind.coder.price_usd."""
+    parts = split(path)
+    owner = f"{parts[1]} {parts[2]}: " if len(parts) > 3 else ""
+    return owner + (meaning or path)
+
+
 def replaced(model: M, values: Mapping[str, Any]) -> M:
     """`model` with other values at some dotted paths; what is new is not checked.
 
@@ -152,13 +159,17 @@ def origin(section: BaseModel, field: str) -> tuple[str, str]:
 
 def _row(section: BaseModel, field: str) -> tuple[catalog.Row, str] | None:
     """The catalog row, and the column of it, that fills a field which is left out."""
-    if isinstance(section, Robots) and field in ("price_usd", "life_years"):
-        return catalog.find("robots", section.robot), field
-    if isinstance(section, Agents) and field == "horizon":
-        return catalog.find("capabilities", section.capability), "p50_minutes"
+    if isinstance(section, Robots) and field in _ROBOT:
+        row = catalog.find("robots", section.robot)
+        return (row, field) if field in row else None
+    if isinstance(section, Agents) and field in _HORIZON:
+        return catalog.find("capabilities", section.capability), _HORIZON[field]
     if isinstance(section, Round) and section.row and field in _ROUND:
         return catalog.find("rounds", section.row), _ROUND[field]
     return None
 
 
+_ROBOT = ("price_usd", "life_years", "success", "speed_m_per_s", "availability")
+_HORIZON = {"horizon": "p50_minutes", "horizon_date": "release"}
 _ROUND = {"raise_usd": "raise_usd", "pre_usd": "pre_money_usd", "post_usd": "value_usd"}
+"""Columns by the field that they fill."""

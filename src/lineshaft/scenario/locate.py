@@ -12,6 +12,7 @@ import re
 import tomllib
 from bisect import bisect_right
 from collections.abc import Iterable
+from functools import lru_cache
 
 Path = tuple[str | int, ...]
 """Keys and list indices from the root."""
@@ -33,7 +34,7 @@ _SCALAR = re.compile(r"[^,\]}#\n]+")
 
 def join(path: Iterable[str | int]) -> str:
     """The dotted key of a path, quoted where TOML needs it: serve.models."gpt-4.1".price."""
-    return ".".join(str(part) if _BARE.fullmatch(str(part)) else _quote(str(part)) for part in path)
+    return ".".join(_key(str(part)) for part in path)
 
 
 def split(key: str) -> tuple[str, ...]:
@@ -60,6 +61,11 @@ def lines(text: str) -> dict[Path, int]:
     scan = _Scan(text)
     scan.document()
     return scan.found
+
+
+@lru_cache(maxsize=4096)
+def _key(part: str) -> str:
+    return part if _BARE.fullmatch(part) else _quote(part)
 
 
 def _quote(part: str) -> str:

@@ -20,9 +20,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from lineshaft.errors import InputError, Problem
-from lineshaft.scenario.complaints import Found, complaints, suggestion
+from lineshaft.scenario.complaints import Found, complaints
 from lineshaft.scenario.locate import assignment, join
 from lineshaft.scenario.tree import Node, Source, build, merge, plain, repeated
+from lineshaft.words import suggestion
 
 M = TypeVar("M", bound=BaseModel)
 Input = str | FilePath | Mapping[str, Any]

@@ -29,6 +29,7 @@ from typing import Any
 from lineshaft import units
 from lineshaft.scenario.distributions import NAMED, Distribution, Fixed, Quantiles
 from lineshaft.units import QuantityError
+from lineshaft.words import suggestion
 
 _TO = re.compile(r"\s+to\s+|\s*–\s*", re.IGNORECASE)
 _QUANTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)")
@@ -95,7 +96,8 @@ def _read_named(table: dict[Any, Any], unit: str) -> Distribution:
     name = table.pop("dist")
     cls = NAMED.get(name) if isinstance(name, str) else None
     if cls is None:
-        raise QuantityError(f"dist = {name!r} is unknown", ", ".join(NAMED), _did_you_mean(name))
+        fix = suggestion(str(name), NAMED)
+        raise QuantityError(f"dist = {name!r} is unknown", ", ".join(NAMED), fix)
     keys = {"median" if f.name == "centre" else f.name: f for f in fields(cls)}
     needed = [key for key, f in keys.items() if f.default is MISSING]
     for key in table:
@@ -115,13 +117,6 @@ def _read_parameter(value: object, unit: str) -> float | tuple[float, ...]:
     if isinstance(value, (list, tuple)):
         return tuple(units.parse(item, unit) for item in value)
     return units.parse(value, unit)
-
-
-def _did_you_mean(name: object) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(str(name), NAMED, n=1)
-    return f"did you mean {close[0]!r}?" if close else ""
 
 
 def _example(unit: str) -> str:

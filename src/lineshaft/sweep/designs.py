@@ -7,20 +7,17 @@ computational experiments" (https://doi.org/10.1080/00401706.1991.10484804).
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lineshaft.scenario.draws import stream
+from lineshaft.scenario.draws import sobol_points, stream
 from lineshaft.tables import Array
 
 LEVELS = 4
 """Levels of Morris's grid; they stand in the middle of quarters, off 0 and 1 where quantiles may
-be infinite."""
-JUMP = 0.5
-"""Step of an elementary effect: two of the four levels."""
+be infinite. A step of an elementary effect is half of them."""
 
 
 def points(method: str, dimensions: int, count: int, seed: int) -> Array:
@@ -30,21 +27,10 @@ def points(method: str, dimensions: int, count: int, seed: int) -> Array:
     trajectories, each of one point per dimension and one more.
     """
     if method == "sobol":
-        return sobol_points(dimensions, count, seed)
+        return sobol_points(dimensions, count, seed, "sweep")
     if method == "random":
         return stream(seed, "sweep").random((dimensions, count))
-    found = trajectories(dimensions, count, seed).points
-    return np.ascontiguousarray(found.reshape(-1, dimensions).T)
-
-
-def sobol_points(dimensions: int, count: int, seed: int) -> Array:
-    """(dimension, point) scrambled Sobol points strictly inside 0 to 1, rounded up to 2^k."""
-    from scipy.stats import qmc
-
-    sampler = qmc.Sobol(dimensions, scramble=True, rng=stream(seed, "sweep"))
-    found = sampler.random_base2(math.ceil(math.log2(count)) if count > 1 else 0)
-    # points are multiples of 2**-30; half a cell keeps them off 0, where quantiles may end
-    return np.ascontiguousarray(found.T) + 2.0**-31
+    return trajectories(dimensions, count, seed).flat
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +41,11 @@ class Trajectories:
     """[trajectory, 1 + dimension, dimension]"""
     order: NDArray[np.int64]
     """[trajectory, dimension] the input that each step changes."""
+
+    @property
+    def flat(self) -> Array:
+        """[dimension, trajectory (1 + dimension)] the points of all walks."""
+        return np.ascontiguousarray(self.points.reshape(-1, self.points.shape[2]).T)
 
     def effects(self, values: Array) -> Array:
         """Elementary effects [trajectory, dimension] of `values` [trajectory, 1 + dimension]:

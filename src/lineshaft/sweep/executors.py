@@ -13,11 +13,11 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Protocol, TypeVar
 
 from lineshaft.errors import InputError, Problem
 from lineshaft.parallel import parallel, processors
+from lineshaft.words import suggestion
 
 C = TypeVar("C")
 T = TypeVar("T")
@@ -86,8 +86,7 @@ def named(name: str, workers: int | None = None) -> Executor:
     if name == "ray":
         _ray()
         return Ray(workers)
-    close = get_close_matches(name, EXECUTORS, n=1)
-    fix = f"did you mean {close[0]!r}?" if close else ""
+    fix = suggestion(name, EXECUTORS)
     raise InputError(Problem("", "--executor", f"no executor {name!r}", ", ".join(EXECUTORS), fix))
 
 

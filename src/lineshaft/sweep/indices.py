@@ -25,8 +25,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lineshaft.errors import InputError, Problem
-from lineshaft.scenario.draws import stream
-from lineshaft.sweep.designs import Trajectories, sobol_points, trajectories
+from lineshaft.scenario.draws import sobol_points, stream
+from lineshaft.sweep.designs import Trajectories, trajectories
 from lineshaft.tables import Array
 
 Function = Callable[[Array], Array]
@@ -88,7 +88,7 @@ def sobol(f: Function, dimensions: int, samples: int = 1024, seed: int = 1) -> S
 
 def sobol_design(dimensions: int, samples: int, seed: int) -> Array:
     """[dimension, samples (dimensions + 2)] points: A, B, then A with each input of B in turn."""
-    both = sobol_points(2 * dimensions, samples, seed)
+    both = sobol_points(2 * dimensions, samples, seed, "sweep")
     a, b = both[:dimensions], both[dimensions:]
     blocks = [a, b]
     for i in range(dimensions):
@@ -135,16 +135,11 @@ def sobol_of(values: Array, dimensions: int, seed: int = 1) -> Sobol:
 def morris(f: Function, dimensions: int, walks: int = 64, seed: int = 1) -> Morris:
     """Elementary effects of `f`, by `walks` (dimensions + 1) evaluations. Raises as `sobol`."""
     design = trajectories(dimensions, walks, seed)
-    return morris_of(f(morris_points(design)), design, seed)
-
-
-def morris_points(design: Trajectories) -> Array:
-    """[dimension, walk (1 + dimension)] points of all walks."""
-    return np.ascontiguousarray(design.points.reshape(-1, design.points.shape[2]).T)
+    return morris_of(f(design.flat), design, seed)
 
 
 def morris_of(values: Array, design: Trajectories, seed: int = 1) -> Morris:
-    """Elementary effects from the values at `morris_points`."""
+    """Elementary effects from the values at its points, `design.flat`."""
     y = np.asarray(values, float).reshape(design.points.shape[:2])
     known = np.isfinite(y).all(axis=1)
     dropped = int((~known).sum())

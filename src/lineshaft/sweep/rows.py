@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lineshaft.errors import InputError, Problem
-from lineshaft.kpis import MEASURES, QUANTILES, Kpi, Measure
+from lineshaft.kpis import MEASURES, QUANTILES, Kpi, Measure, named
 from lineshaft.sweep.vary import Plan
 from lineshaft.tables import Array
+from lineshaft.words import suggestion
 
 if TYPE_CHECKING:
     import pyarrow
@@ -22,17 +22,18 @@ SUMMARY = (*(f"p{round(100 * q)}" for q in QUANTILES), "p50_se")
 
 def chosen(names: Sequence[str]) -> tuple[Measure, ...]:
     """The headline figures of these names, all where there are none; InputError for others."""
-    known = {what.name: what for what in MEASURES}
-    problems = []
-    for name in names:
-        if name not in known:
-            close = get_close_matches(name, known, n=1, cutoff=0.4)
-            fix = f"did you mean {close[0]!r}?" if close else ""
-            allowed = ", ".join(known)
-            problems.append(Problem("", "--kpi", f"no headline figure {name!r}", allowed, fix))
+    known = [what.name for what in MEASURES]
+    problems = [
+        Problem(
+            *("", "--kpi", f"no headline figure {name!r}", ", ".join(known)),
+            suggestion(name, known, cutoff=0.4),
+        )
+        for name in names
+        if name not in known
+    ]
     if problems:
         raise InputError(problems)
-    return tuple(known[name] for name in dict.fromkeys(names)) or MEASURES
+    return tuple(named(name) for name in dict.fromkeys(names)) or MEASURES
 
 
 def columns(measures: Sequence[Measure], draws: int) -> Iterator[tuple[str, Measure, str]]:

@@ -26,8 +26,10 @@ import numpy as np
 
 from lineshaft import __version__
 from lineshaft.errors import InputError, Problem, RunError
+from lineshaft.files import whole
 from lineshaft.kpis import Measure
 from lineshaft.scenario import Scenario
+from lineshaft.scenario.draws import MOST, power_of_two
 from lineshaft.scenario.reading import Input
 from lineshaft.scenario.writing import dump
 from lineshaft.sweep.designs import trajectories
@@ -69,15 +71,20 @@ class Results:
     @cached_property
     def info(self) -> Mapping[str, Any]:
         """What was asked, versions, seed."""
-        found: Mapping[str, Any] = json.loads((self.folder / "sweep.json").read_text("utf-8"))
-        return found
+        return _asked(self.folder)
 
     @cached_property
     def table(self) -> pyarrow.Table:
         """One row per scenario; unit, meaning and role in the metadata of each field."""
         import pyarrow.parquet as pq
 
-        return pq.read_table(self.folder / "results.parquet")
+        path = self.folder / "results.parquet"
+        try:
+            return pq.read_table(path)
+        except (OSError, ValueError) as error:
+            why = str(error).splitlines()[0]
+            fix = f"remove {self.folder}, and sweep again"
+            raise RunError(f"{path} is damaged ({why}); {fix}") from error
 
     def morris(self, kpi: str) -> Morris:
         """Elementary effects of what was varied on a headline figure, by method "morris".
@@ -135,7 +142,9 @@ def sweep(
     does = named(executor, workers) if isinstance(executor, str) else executor
     if draws < 0 or samples < 0:
         raise InputError(Problem("", "draws and samples", "below 0", "0 or more"))
-    draws = 2 ** (draws - 1).bit_length() if draws else 0
+    if draws > MOST:
+        raise InputError(Problem("", "--draws", f"{draws:,} draws", f"at most {MOST:,}"))
+    draws = power_of_two(draws)
     scenarios = plan(template, vary, samples=samples, method=method, seed=base.seed)
     asked = {
         "format": FORMAT,
@@ -206,9 +215,8 @@ def _join(part: Path, files: Sequence[Path]) -> None:
 def _write(rows: pyarrow.Table, file: Path) -> None:
     import pyarrow.parquet as pq
 
-    new = file.with_suffix(".new")
-    pq.write_table(rows, new, compression="zstd")
-    new.replace(file)
+    with whole(file) as new:
+        pq.write_table(rows, new, compression="zstd")
 
 
 def _file(part: Path, piece: range) -> Path:
@@ -222,23 +230,42 @@ def _resumable(folder: Path, asked: Mapping[str, Any], scenario: str) -> Iterato
     It stays where it is when the work is stopped.
     """
     part = _part(folder)
+    begun = (part / "sweep.json").is_file()
+    if begun:
+        _same(part, asked, _asked(part))
+    elif part.exists() and any(part.iterdir()):
+        raise RunError(f"{part} holds no sweep; choose another folder with -o, or remove it")
     try:
-        if (part / "sweep.json").is_file():
-            _same(part, asked, json.loads((part / "sweep.json").read_text("utf-8")))
-        elif part.exists() and any(part.iterdir()):
-            raise RunError(f"{part} holds no sweep; choose another folder with -o, or remove it")
         (part / "parts").mkdir(parents=True, exist_ok=True)
-        (part / "scenario.toml").write_text(scenario, "utf-8")
-        new = part / "sweep.json.new"
-        new.write_text(json.dumps(asked, indent=1, allow_nan=False), "utf-8")
-        new.replace(part / "sweep.json")
+        if not begun:
+            (part / "scenario.toml").write_text(scenario, "utf-8")
+            with whole(part / "sweep.json") as new:
+                new.write_text(json.dumps(asked, indent=1, allow_nan=False), "utf-8")
+            begun = True
         yield part
         part.rename(folder)
     except OSError as error:
+        told = "nothing was kept"
+        if begun:
+            told = f"what is finished is kept in {part}, and the same command goes on from there"
         raise RunError(
-            f"{folder}: cannot be written ({error.strerror or error}); what is finished is kept "
-            f"in {part}, and the same command goes on from there"
+            f"{folder}: cannot be written ({error.strerror or error}); {told}"
         ) from error
+    finally:
+        if not begun:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def _asked(folder: Path) -> Mapping[str, Any]:
+    """What the sweep in `folder` was asked. Raises RunError where its file is damaged."""
+    path = folder / "sweep.json"
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("it is no JSON object")
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} is damaged ({error}); remove {folder}, and sweep again") from error
+    return found
 
 
 def _same(folder: Path, asked: Mapping[str, Any], there: Mapping[str, Any]) -> None:

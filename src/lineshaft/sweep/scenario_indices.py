@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,30 +18,31 @@ import numpy as np
 from lineshaft import __version__
 from lineshaft.characterise import Curves
 from lineshaft.errors import InputError, Problem
+from lineshaft.kpis import VALUE
 from lineshaft.line import CHUNK, figures
-from lineshaft.parameters.build import LUCK
+from lineshaft.parameters.build import LUCK, PLANNED
 from lineshaft.scenario import Scenario
-from lineshaft.scenario.distributions import Uniform
 from lineshaft.scenario.draws import Draws
 from lineshaft.scenario.inputs import Input, uncertain_inputs
-from lineshaft.sensitivity import read_by_engines
+from lineshaft.sensitivity import luck, read_by_engines
 from lineshaft.sweep.designs import trajectories
 from lineshaft.sweep.executors import Executor, Processes
-from lineshaft.sweep.indices import Morris, Sobol, morris_of, morris_points, sobol_design, sobol_of
+from lineshaft.sweep.indices import Morris, Sobol, morris_of, sobol_design, sobol_of
 from lineshaft.sweep.rows import chosen
 from lineshaft.tables import Array
+from lineshaft.words import suggestion
 
 if TYPE_CHECKING:
     import pyarrow
 
-KPI = "value.enterprise_value_usd"
+MOST_DRAWS = 2**20
+"""Of all inputs together; beyond it a number was most likely mistyped."""
 MOST = 12
 """Inputs that are looked at where none are named."""
 SCREEN_WALKS = 8
 """Walks of the Morris screen that picks them."""
 SAMPLES = {"sobol": 1024, "morris": 64}
 """Samples where none are asked for."""
-_PLAN = -1.0  # of build.luck: the median case of the schedule
 Told = Callable[[int, int], None]
 
 
@@ -108,7 +108,7 @@ def scenario_indices(
     method: str = "sobol",
     inputs: Sequence[str] = (),
     samples: int = 0,
-    kpis: Sequence[str] = (KPI,),
+    kpis: Sequence[str] = (VALUE,),
     executor: Executor | None = None,
     progress: Told | None = None,
 ) -> ScenarioIndices:
@@ -121,25 +121,24 @@ def scenario_indices(
     """
     measures = chosen(kpis)
     if method not in SAMPLES:
-        fix = ", ".join(f"--indices {name}" for name in SAMPLES)
+        fix = suggestion(method, SAMPLES)
         raise InputError(Problem("", "--indices", f"no method {method!r}", ", ".join(SAMPLES), fix))
     known = _known(scenario)
     model = _Model(scenario, curves, tuple(what.name for what in measures))
     runs = executor or Processes()
-    screened = 0
-    if inputs:
-        looked_at = _named(known, inputs)
-    else:
-        looked_at, screened = known, len(known)
-        if len(known) > MOST:
+    asked, screened = samples or SAMPLES[method], 0
+    looked_at = _named(known, inputs) if inputs else known
+    _payable(asked, len(looked_at) if inputs else min(len(known), MOST))
+    if not inputs:
+        screened = len(known)
+        if screened > MOST:
             looked_at = _screened(model, known, runs, scenario.seed)
-    asked = samples or SAMPLES[method]
     dimensions = len(looked_at)
     if method == "sobol":
         points = sobol_design(dimensions, asked, scenario.seed)
     else:
         design = trajectories(dimensions, asked, scenario.seed)
-        points = morris_points(design)
+        points = design.flat
     values = model.at(looked_at, points, runs, progress)
     of: dict[str, Sobol | Morris] = {}
     for what, row in zip(measures, values, strict=True):
@@ -189,20 +188,28 @@ class _Model:
 def _evaluate(common: tuple[_Model, tuple[Input, ...]], u: Array) -> Array:
     """[figure, point] of one chunk of points."""
     model, inputs = common
-    values = {LUCK: np.full(1 + u.shape[1], _PLAN)}
+    values = {LUCK: np.full(1 + u.shape[1], PLANNED)}
     for one, row in zip(inputs, u, strict=True):
-        first = _PLAN if one.path == LUCK else one.number.median
+        first = PLANNED if one.path == LUCK else one.number.median
         values[one.path] = np.concatenate([[first], one.number.ppf(row)])
     found = figures(model.scenario, model.curves, Draws(u.shape[1], values))
     return np.stack([found[kpi][1:] for kpi in model.kpis])
+
+
+def _payable(samples: int, dimensions: int) -> None:
+    """InputError for more draws than one would wait for."""
+    most = MOST_DRAWS // (dimensions + 2)
+    if samples > most:
+        raise InputError(
+            Problem("", "--samples", f"{samples:,}", f"at most {most:,} for {dimensions} inputs")
+        )
 
 
 def _known(scenario: Scenario) -> tuple[Input, ...]:
     """Every uncertain input, and the luck of the construction schedule where something is built."""
     found = uncertain_inputs(scenario)
     if scenario.build.phase and scenario.build.risk:
-        meaning = "Luck of the construction, from the earliest finish (0) to the latest (1)"
-        found = (*found, Input(LUCK, Uniform(0.0, 1.0), meaning, "1", "", "drawn"))
+        found = (*found, luck(scenario))
     if not found:
         fix = '--set with a range, such as "2 to 4"'
         raise InputError(Problem("", "--indices", "the scenario has no uncertain input", "", fix))
@@ -214,10 +221,9 @@ def _named(known: Sequence[Input], names: Sequence[str]) -> tuple[Input, ...]:
     problems = []
     for name in names:
         if name not in by_path:
-            close = get_close_matches(name, by_path, n=1)
-            fix = f"did you mean {close[0]!r}?" if close else "give it a range with --set"
-            allowed = "an uncertain input"
-            problems.append(Problem("", "--inputs", f"{name!r} is none", allowed, fix))
+            fix = suggestion(name, by_path) or "give it a range with --set"
+            found = f"{name!r} is no uncertain input of this scenario"
+            problems.append(Problem("", "--inputs", found, "a key that has a range", fix))
     if problems:
         raise InputError(problems)
     return tuple(by_path[name] for name in dict.fromkeys(names))
@@ -228,7 +234,7 @@ def _screened(
 ) -> tuple[Input, ...]:
     """The inputs with the largest effects, in the order of the scenario."""
     design = trajectories(len(known), SCREEN_WALKS, seed)
-    values = model.at(known, morris_points(design), runs)[0]
+    values = model.at(known, design.flat, runs)[0]
     size = morris_of(values, design, seed).mu_star
     return tuple(known[int(i)] for i in sorted(np.argsort(-size, kind="stable")[:MOST]))
 

@@ -31,11 +31,7 @@ class Template:
     def scenario(self, overrides: Sequence[str] = ()) -> Scenario:
         """The checked scenario with further overrides; InputError with all problems at once."""
         found = read(self.tree, model=Scenario, overrides=overrides)
-        trace = found.serve.trace
-        if trace is not None and self.folder is not None and not Path(trace).exists():
-            beside = self.folder / trace
-            if beside.exists():
-                serve = found.serve.model_copy(update={"trace": str(beside.resolve())})
-                found = found.model_copy(update={"serve": serve})
+        if self.folder is not None:
+            found = found.with_trace_from(self.folder)
         cross_check(found)
         return found

@@ -13,7 +13,6 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,7 @@ from lineshaft.sweep.field import Field, field_at
 from lineshaft.sweep.template import Template
 from lineshaft.tables import Array
 from lineshaft.units import QuantityError
+from lineshaft.words import suggestion
 
 METHODS = ("sobol", "random", "morris")
 MOST = 1_000_000
@@ -137,11 +137,14 @@ def plan(
     checked = [_checked(template, axis, problems) for axis in axes]
     if problems:
         raise InputError(dict.fromkeys(problems))
+    many = samples or math.prod(len(axis.texts) for axis in checked)
+    if samples and method == "morris":
+        many *= len(axes) + 1
+    if many > MOST:
+        fix = "fewer samples" if samples else "fewer values, or --samples"
+        raise InputError(_problem("", f"{many:,} scenarios", f"at most {MOST:,}", fix))
     points = None if not samples else designs.points(method, len(axes), samples, seed)
-    found = Plan(tuple(checked), points)
-    if len(found) > MOST:
-        raise InputError(_problem("", f"{len(found)} scenarios", f"at most {MOST}", "fewer values"))
-    return found
+    return Plan(tuple(checked), points)
 
 
 def _axis(base: Scenario, template: Template, text: str, *, sampled: bool) -> Axis:
@@ -178,7 +181,7 @@ def _range(key: str, field: Field, found: re.Match[str], *, sampled: bool) -> Ax
     if not steps.strip().isdecimal() or int(steps) < 2:
         raise InputError(_problem(key, f"{steps!r} steps", "a whole number of at least 2"))
     if int(steps) > MOST:
-        raise InputError(_problem(key, f"{steps} steps", f"at most {MOST}"))
+        raise InputError(_problem(key, f"{int(steps):,} steps", f"at most {MOST:,}"))
     numbers = tuple(_tidy(x) for x in np.linspace(low, high, int(steps)))
     return Axis(key, tuple(map(_written, numbers)), None, field, numbers)
 
@@ -267,9 +270,7 @@ def _written(number: float) -> str:
 
 
 def _unknown(key: str, word: str, known: Sequence[str]) -> Problem:
-    close = get_close_matches(word, known, n=1)
-    fix = f"did you mean {close[0]!r}?" if close else ""
-    return Problem("", key, f"{word!r} is unknown", ", ".join(known), fix)
+    return Problem("", key, f"{word!r} is unknown", ", ".join(known), suggestion(word, known))
 
 
 def _problem(key: str, found: str, allowed: str = "", fix: str = "") -> Problem:

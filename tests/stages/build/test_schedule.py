@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lineshaft.contracts.reasons import TRADES
+from lineshaft.measured.models import psplib
 from lineshaft.stages.build import PACKAGES, BuildInputs, Crew, Phase
 from lineshaft.stages.build.inputs import CRAFT_MIX
-from lineshaft.stages.build.schedule import Network, Plan, build_network, latest_finish, run_one
+from lineshaft.stages.build.schedule import build_network, latest_finish
 
 SHARED = Path(__file__).parents[3] / "../shared/data/psplib"
 CREWS = tuple(Crew(trade, 1000) for trade, _ in CRAFT_MIX)
@@ -59,52 +59,20 @@ def test_latest_finish_is_the_critical_path_and_scarce_crews_go_hall_by_hall() -
     np.testing.assert_allclose(later - target[net.ready], [0, electrical / 40_000])
 
 
-def psplib(path: Path) -> tuple[Network, Plan, np.ndarray]:
-    """A `.sm` file as a network of four 'trades' whose whole crew works or nobody."""
-    lines = path.read_text().splitlines()
-    at = {line.split(":")[0].split("/")[0].strip(): i for i, line in enumerate(lines)}
-    after = [
-        list(map(int, s.split()))
-        for s in lines[at["PRECEDENCE RELATIONS"] + 2 :]
-        if s[:1] != "*" and s.strip()[:1].isdigit()
-    ]
-    n = next(i + 1 for i, row in enumerate(after) if row[2] == 0)
-    edges = np.array([(a, b - 1) for a, row in enumerate(after[:n]) for b in row[3:]])
-    jobs = [list(map(int, s.split())) for s in lines[at["REQUESTS"] + 3 :][:n]]
-    capacity = np.array(list(map(float, lines[at["RESOURCEAVAILABILITIES"] + 2].split())))
-    work = np.array([float(row[2]) for row in jobs])
-    late = np.full(n, np.inf)
-    late[-1] = 0.0
-    for a, b in edges[::-1]:
-        late[a] = min(late[a], late[b] - work[b])
-    zeros = np.zeros(n, np.int64)
-    net = Network(
-        zeros, zeros, zeros, work, np.zeros((n, 4)),
-        np.searchsorted(edges[:, 0], np.arange(n + 1)), edges[:, 1].copy(),
-        np.bincount(edges[:, 1], minlength=n), np.array([n - 1]), zeros[:1],
-    )  # fmt: skip
-    rate = np.array([row[3:] for row in jobs], dtype=np.float64)
-    plan = Plan(rate, np.ones(n), np.lexsort((np.arange(n), late)), capacity[:, None], 0.0)
-    return net, plan, work
-
-
 @pytest.mark.shared
 def test_psplib_j30() -> None:
     """Feasible, never below the best known makespan, and near it for a single pass by rule."""
     if not SHARED.is_dir():
         pytest.skip("PSPLIB is not there")
-    with (SHARED / "best_known.csv").open() as file:
-        best = {row["instance"]: int(row["best_known"]) for row in csv.DictReader(file)}
-    gaps = []
     for path in sorted((SHARED / "j30").glob("*.sm")):
-        net, plan, work = psplib(path)
-        s = run_one(net, plan, work, np.zeros(len(work)), np.zeros((4, 2)))
-        assert len(s.pieces) == (work > 0).sum()  # nobody is interrupted
-        np.testing.assert_allclose(s.finish - s.start, work, atol=1e-6)
+        one = psplib.read(path)
+        s, plan = one.schedule(), one.plan
+        assert len(s.pieces) == (one.work > 0).sum()  # nobody is interrupted
+        np.testing.assert_allclose(s.finish - s.start, one.work, atol=1e-6)
         for t in np.unique(s.start):
             on = (s.start <= t + 1e-6) & (t + 1e-6 < s.finish)
             assert (plan.rate[on].sum(axis=0) <= plan.capacity[:, 0] + 1e-6).all()
-        gaps.append(s.finish.max() / best[path.stem] - 1)
+    gaps = psplib.gaps(SHARED, "j30")
     assert len(gaps) == 48
     assert min(gaps) > -1e-9
     assert np.mean(gaps) < 0.08

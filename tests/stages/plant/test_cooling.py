@@ -141,11 +141,16 @@ def test_an_empty_loop_draws_nothing() -> None:
 def test_warmer_air_never_saves_power(
     kind: Rejection, supply: float, dry: float, depression: float, load: float, step: float
 ) -> None:
-    """Dry and wet bulb up together: power and chiller heat do not fall, the heat is carried."""
+    """Dry and wet bulb up together: power does not fall, the heat is carried.
+
+    A hybrid cooler that begins to spray saves fan power with water, so there both hours must be
+    dry or both wet.
+    """
     loop = sized(kind, supply)
     cool = run(loop, dry, dry - depression, load * HEAT)
     warm = run(loop, dry + step, dry + step - depression, load * HEAT)
-    assert power(warm) >= power(cool) - 1e-6
+    if kind != "hybrid" or (cool.water_kg_s[0] > 0) == (warm.water_kg_s[0] > 0):
+        assert power(warm) >= power(cool) - 1e-6
     for hour in (cool, warm):
         assert 0.0 <= hour.trim_w[0] <= load * HEAT + 1e-6
         assert hour.water_kg_s[0] >= 0.0

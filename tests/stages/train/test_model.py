@@ -44,6 +44,7 @@ def params(runs: int, fleets: int, **changes: Any) -> Params:
     values: dict[str, Any] = {
         "start": np.zeros(runs, np.int64),
         "release_log2_horizon": np.full((MONTHS, runs, 1), 12.0),
+        "planned": np.full(runs, 100),
         "wanted": np.full((runs, 1), 100.0),
         "least_share": np.full((runs, 1), 0.5),
         "tokens": np.full((runs, 1), 1e12),
@@ -204,15 +205,12 @@ def test_draws_stand_alone() -> None:
     speed = rng.uniform(0.5, 2, (2, 4))
     curves = {(0, 0): curve(), (0, 1): curve(rate=1500.0), (1, 1): curve()}
     installed = [120.0, 90.0]
-    # spare accelerators are counted from the median case, so hold the layout at the full size
-    big = {key: curve(c.tokens_per_s_per_accelerator, 10_000) for key, c in curves.items()}
-    wide = World(params(2, 2, wanted=wanted, tokens=tokens, speed=speed), big, installed, width=4)
+    planned = np.array([150, 110])  # more than the layouts use
+    drawn = {"wanted": wanted, "tokens": tokens, "speed": speed}
+    wide = World(params(2, 2, planned=planned, **drawn), curves, installed, width=4)
     for d in range(4):
-        one = [slice(None), slice(d, d + 1)]
-        p = params(
-            2, 2, wanted=wanted[tuple(one)], tokens=tokens[tuple(one)], speed=speed[tuple(one)]
-        )
-        alone = World(p, big, installed)
+        own = {name: values[:, d : d + 1] for name, values in drawn.items()}
+        alone = World(params(2, 2, planned=planned, **own), curves, installed)
         for table, other in ((wide.trained, alone.trained), (wide.reserved, alone.reserved)):
             for column, values in table:
                 np.testing.assert_array_equal(values[..., d], other[column.name][..., 0])

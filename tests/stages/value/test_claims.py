@@ -83,7 +83,7 @@ def test_raise_at_pre_money() -> None:
         "basis": "ok",
     }
     assert any("亿 and bn" in verdict for verdict in result.verdicts)
-    assert "$9.3 tn" in result.verdicts[-1]
+    assert "$9.30T" in result.verdicts[-1]
 
 
 def test_the_same_event_judged_on_the_reported_figures() -> None:
@@ -131,7 +131,7 @@ def test_wrong_rows_are_refused() -> None:
 
 def test_money_in_words() -> None:
     amounts = (9.3e12, 965e9, 1.5e6, 12.0, float("nan"))
-    words = ["$9.3 tn", "$965 bn", "$1.5 million", "$12", "no figure"]
+    words = ["$9.30T", "$965B", "$1.50M", "$12.0", "no figure"]
     assert [money(x) for x in amounts] == words
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineshaft.contracts.calendar import Calendar
-from lineshaft.contracts.curves import AgentsCurve
+from lineshaft.contracts.curves import AgentsCurve, Several
 from lineshaft.contracts.done import Robots
 from lineshaft.contracts.energised import Accelerators, Energised
 from lineshaft.contracts.fielded import Fielded
@@ -64,18 +64,33 @@ class Params:
 class Agents:
     """Fields agents for the demand."""
 
-    def __init__(self, params: Params, dims: Dims, calendar: Calendar, curve: AgentsCurve) -> None:
-        if not np.allclose(np.diff(curve.log2_margin, 2), 0.0, atol=1e-9):
+    def __init__(
+        self,
+        params: Params,
+        dims: Dims,
+        calendar: Calendar,
+        curve: AgentsCurve | Several[AgentsCurve],
+    ) -> None:
+        """Several curves have the same margins."""
+        several = Several.these(curve)
+        margin = several.curves[0].log2_margin
+        if not np.allclose(np.diff(margin, 2), 0.0, atol=1e-9):
             raise InputError(
                 Problem("", "agents.log2_margin", "the curve's grid is uneven", "even steps")
             )
         self.params = params
         self.demand = params.market_tasks * params.adoption
-        self.table = np.stack((curve.success, curve.correct, curve.attempts), axis=1)
-        self.first = float(curve.log2_margin[0])
-        self.step = float(curve.log2_margin[1] - curve.log2_margin[0])
-        self.last = len(curve.log2_margin) - 2
-        self.kind = np.arange(dims.size("kind"))[:, None]
+        kinds = dims.size("kind")
+        # [curve * kind * x, 3] values, and their rise to the next x
+        table = np.concatenate(
+            [np.stack((c.success, c.correct, c.attempts), axis=2) for c in several.curves]
+        )
+        self.table = table.reshape(-1, 3)
+        self.rise = np.diff(table, axis=1, append=table[:, -1:]).reshape(-1, 3)
+        self.row = (np.arange(kinds)[:, None] + kinds * several.of) * len(margin)
+        self.first = float(margin[0])
+        self.step = float(margin[1] - margin[0])
+        self.last = len(margin) - 2
         self.log2_task = np.log2(params.task_s / params.deployment)
         self.physical_s = params.robot_s * params.robot_attempts
         self.human_min = params.steer_min + params.intervention_min * params.robot_attempts
@@ -122,8 +137,8 @@ class Agents:
         at = np.minimum(np.maximum(at, 0.0), self.last + 0.999_999)
         low = at.astype(np.int64)
         part = (at - low)[..., None]
-        left = self.table[self.kind, :, low]
-        curve = left + part * (self.table[self.kind, :, low + 1] - left)
+        low += self.row
+        curve = self.table[low] + part * self.rise[low]
         success = np.where(self.tokens, 1.0, curve[..., 0] * p.robot_success)
         correct = np.where(self.tokens, 1.0, curve[..., 1])
         attempts = np.where(self.tokens, 1.0, curve[..., 2])

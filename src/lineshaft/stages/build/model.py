@@ -12,13 +12,14 @@ median case's, stretched to each world.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lineshaft.contracts.calendar import YEAR_S
-from lineshaft.contracts.curves import BuildCurve
+from lineshaft.contracts.curves import BuildCurve, Several
 from lineshaft.contracts.energised import Accelerators, Crews, Energised, Phases
 from lineshaft.contracts.funded import Funded
 from lineshaft.contracts.ledger import Ledger
@@ -69,13 +70,18 @@ class Params:
 class Build:
     """Advances construction and deliveries month by month."""
 
-    def __init__(self, params: Params, dims: Dims, curve: BuildCurve | None) -> None:
-        """`curve` holds the phases in the order of the phase axis; None where there are none."""
+    def __init__(
+        self, params: Params, dims: Dims, curve: BuildCurve | Several[BuildCurve] | None
+    ) -> None:
+        """`curve` holds the phases in the order of the phase axis; None where there are none.
+
+        Several curves have the same phases, halls, number of samples and grid of progress.
+        """
         self.params, self.dims = params, dims
         self.building = curve is not None and len(params.phase_site) > 0
         sites = range(dims.size("site"))
         if curve is not None and self.building:
-            self._schedule(params, dims, curve)
+            self._schedule(params, dims, Several.these(curve))
         self.site_phases = [np.flatnonzero(params.phase_site == s) for s in sites]
         rank = np.argsort(params.fleet_rank, kind="stable")
         self.site_fleets = [rank[params.fleet_site[rank] == s] for s in sites]
@@ -90,16 +96,19 @@ class Build:
         self.fleet = np.arange(dims.size("fleet"))
         self.draw = np.arange(dims.width)
 
-    def _schedule(self, params: Params, dims: Dims, curve: BuildCurve) -> None:
-        """Each draw's world of the curve, and the curve as one table for quick reading."""
+    def _schedule(self, params: Params, dims: Dims, several: Several[BuildCurve]) -> None:
+        """Each draw's world of its curve, and the curves as one table for quick reading."""
+        curve, curves, of = several.curves[0], several.curves, several.of
         samples = curve.ready_months.shape[1] - 1
         world = np.zeros(dims.width, np.int64)
         if samples and dims.width > 1:
             u = np.broadcast_to(params.luck, (dims.width,))
             drawn = 1 + np.minimum((u[1:] * samples).astype(np.int64), samples - 1)
             world[1:] = np.where(u[1:] < 0, 0, drawn)
-        self.ready = curve.ready_months[:, world]
-        self.duration = np.maximum(curve.duration_months[:, world], 1e-6)
+        self.ready = np.stack([c.ready_months for c in curves], axis=2)[:, world, of]
+        self.duration = np.maximum(
+            np.stack([c.duration_months for c in curves], axis=2)[:, world, of], 1e-6
+        )
         self.hall_phase = curve.hall_phase
         site = params.phase_site[curve.hall_phase]
         self.hall_site_w = (site == np.arange(dims.size("site"))[:, None]) * curve.hall_w
@@ -108,27 +117,32 @@ class Build:
         self.order = np.argsort(params.phase_start, kind="stable")
         self.place = np.argsort(self.order, kind="stable")
         self.start = params.phase_start[:, None]
-        self.hours = curve.craft_hours[:, None, :] * params.hours_factor[:, :, None]
-        # [phase * (grid + 1), 1 + trade] share of the cost paid, and of the hours worked
-        points = len(curve.progress)
+        self.craft_hours = np.stack([c.craft_hours for c in curves], axis=1)[:, of]
+        self.hours = self.craft_hours * params.hours_factor[:, :, None]
+        # [curve * phase * (grid + 1), 1 + trade] share of the cost paid, and of the hours worked
+        points, phases = len(curve.progress), len(curve.phases)
         self.grid = points - 1
-        self.row = np.arange(len(curve.phases))[:, None] * points
-        table = np.concatenate((curve.spent_share[:, None], curve.worked_share), axis=1)
+        self.row = (np.arange(phases)[:, None] + phases * of) * points
+        table = np.concatenate(
+            [np.concatenate((c.spent_share[:, None], c.worked_share), axis=1) for c in curves]
+        )
         self.table = np.ascontiguousarray(table.swapaxes(1, 2)).reshape(-1, table.shape[1])
         self.slope = np.append(np.diff(self.table, axis=0), self.table[:1], axis=0)
-        self.codes = curve.binding.ravel()
-        self.available = curve.crew_hours[:, :, None]
-        self.offered = self._offered(curve, dims.size("month"))
+        self.codes = np.concatenate([c.binding.ravel() for c in curves])
+        self.available = np.stack([c.crew_hours for c in curves], axis=2)[..., of]
+        self.offered = self._offered(dims.size("month"))
 
-    def _offered(self, curve: BuildCurve, months: int) -> Array:
+    def _offered(self, months: int) -> Array:
         """[month, draw, trade] craft hours there are, or that the schedule takes there to be."""
         planned = np.zeros((months, self.dims.width, len(TRADES)))
-        at = np.arange(months + 1)[:, None]
-        for p in range(len(curve.phases)):
-            share = np.clip((at - self.start[p]) / self.duration[p], 0.0, 1.0)
+        for p, hours in enumerate(self.craft_hours):
+            start, longest = int(self.start[p, 0]), float(self.duration[p].max())
+            last = min(start + math.ceil(longest), months)
+            at = np.arange(start, last + 1)[:, None]
+            share = np.clip((at - start) / self.duration[p], 0.0, 1.0)
             done = self._read(share, self.row[p])[..., 1:]
-            planned += np.diff(done, axis=0) * curve.craft_hours[p]
-        return np.maximum(planned, curve.crew_hours.T[:, None, :]) * (1.0 + _TINY)
+            planned[start:last] += np.diff(done, axis=0) * hours
+        return np.maximum(planned, self.available.transpose(1, 2, 0)) * (1.0 + _TINY)
 
     def advance(
         self,

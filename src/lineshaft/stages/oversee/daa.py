@@ -30,10 +30,11 @@ def daa_memoryless(agents: ArrayLike, rate: ArrayLike, shape: ArrayLike = np.inf
     ``n (1 - (k / (k + m))^k)``: tasks come as a Poisson process whose rate differs between agents
     as a gamma with shape k; k = inf makes all agents alike, ``n (1 - exp(-m))``.
     """
-    n, m, k = np.broadcast_arrays(*_f(agents, rate, shape))
+    n, m, k = _f(agents, rate, shape)
     alike = np.isinf(k)
+    k = np.where(alike, 1.0, k)
     # log1p and expm1 keep the digits of small rates and of large shapes.
-    exponent = np.where(alike, m, np.where(alike, 1.0, k) * np.log1p(m / np.where(alike, 1.0, k)))
+    exponent = np.where(alike, m, k * np.log1p(m / k))
     return -n * np.expm1(-exponent)
 
 

@@ -136,7 +136,7 @@ class Plant:
             # ever closer, and the lower of the last two fits
             low = high = np.minimum(np.maximum(room_w, 0.0) / np.maximum(full_w, 1.0), 1.0)
             for _ in range(5):
-                over_w = plant_w * self._read(month, high[None])[0, ..., _PEAK] * p.overhead
+                over_w = plant_w * self._read_peak(month, high) * p.overhead
                 fits = np.maximum(room_w - over_w, 0.0) / np.maximum(plant_w, 1.0)
                 low, high = high, np.minimum(fits, 1.0)
             fits = np.minimum(low, high)
@@ -150,12 +150,23 @@ class Plant:
 
     def _read(self, month: int, load: Array) -> Array:
         """[..., 4] power and water per watt of plant at `load` [n, site, draw]."""
+        low, part = self._place(load)
+        value: Array = self.table[month][low] + part[..., None] * self.slope[month][low]
+        return value
+
+    def _read_peak(self, month: int, load: Array) -> Array:
+        """[site, draw] power at the hottest hour per watt of plant, alone."""
+        low, part = self._place(load)
+        value: Array = self.table[month, :, _PEAK][low] + part * self.slope[month, :, _PEAK][low]
+        return value
+
+    def _place(self, load: Array) -> tuple[NDArray[np.int64], Array]:
+        """Row of the table below a load, and the part of a step from there."""
         at = np.minimum(load, 1.0) * _GRID
         low = np.minimum(at.astype(np.int64), _GRID - 1)
-        part = (at - low)[..., None]
+        part = at - low
         low += self.row
-        value: Array = self.table[month, low] + part * self.slope[month, low]
-        return value
+        return low, part
 
     def finish(self, powered: Powered) -> None:
         """The columns that follow from the months."""

@@ -18,7 +18,7 @@ schedules, stragglers, congestion between jobs; power is a low-confidence estima
 
 from lineshaft.stages.train.capability import HORIZON_CAP_S, release_log2_horizon
 from lineshaft.stages.train.efficiency import Efficiency, efficiency_for
-from lineshaft.stages.train.engine import TrainInputs, characterise
+from lineshaft.stages.train.engine import TrainInputs, characterise, fitting
 from lineshaft.stages.train.layouts import Layouts, enumerate_layouts, layout
 from lineshaft.stages.train.memory import Memory, memory
 from lineshaft.stages.train.reliability import (
@@ -53,6 +53,7 @@ __all__ = [
     "ettr_best",
     "ettr_exact",
     "failure_rate_per_s",
+    "fitting",
     "layout",
     "memory",
     "mttf_s",

@@ -72,13 +72,7 @@ def characterise(inputs: TrainInputs, reserved_grid: Array) -> TrainCurve:
         InputError: the inputs contradict each other, or nothing fits into memory; the message
             says by how much, and what would fit.
     """
-    _check(inputs)
-    layouts = _layouts(inputs, inputs.accelerators)
-    used = _memory(inputs, layouts)
-    fits = used <= inputs.chip.memory_bytes
-    if not fits.any():
-        raise _too_large(inputs, layouts, used)
-    layouts, used = layouts.pick(fits), used[fits]
+    layouts, used = fitting(inputs)
     step = step_time(
         inputs.arch,
         inputs.chip,
@@ -114,6 +108,17 @@ def characterise(inputs: TrainInputs, reserved_grid: Array) -> TrainCurve:
         ettr=np.array(ettr, dtype=float),
         power_share=power_share(dict(zip(PARTS, (float(part) for part in parts), strict=True))),
     )
+
+
+def fitting(inputs: TrainInputs) -> tuple[Layouts, Array]:
+    """The layouts that fit into memory, and the bytes that each takes. Raises as `characterise`."""
+    _check(inputs)
+    layouts = _layouts(inputs, inputs.accelerators)
+    used = _memory(inputs, layouts)
+    fits = used <= inputs.chip.memory_bytes
+    if not fits.any():
+        raise _too_large(inputs, layouts, used)
+    return layouts.pick(fits), used[fits]
 
 
 def power_share(breakdown_s: dict[str, float]) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +72,7 @@ def layout(**sizes: int) -> Layouts:
     return Layouts(*(np.array([float(values[name])]) for name in FIELDS))
 
 
+@lru_cache(maxsize=8)
 def enumerate_layouts(
     arch: Architecture,
     *,
@@ -78,7 +81,7 @@ def enumerate_layouts(
     sequence: int,
     scaleup_size: int,
 ) -> Layouts:
-    """Every layout of the search, at most `accelerators` large.
+    """Every layout of the search, at most `accelerators` large; the last few answers are kept.
 
     - tp: powers of two within the scale-up domain that divide the heads.
     - cp: powers of two that leave 2,048 tokens or more per part.
@@ -100,7 +103,7 @@ def enumerate_layouts(
                 if room < 1:
                     continue
                 rows += _inner(arch, tp, cp, pp, room, batch_sequences)
-    columns = np.array(rows, dtype=float).reshape(-1, len(FIELDS)).T
+    columns = np.fromiter(chain.from_iterable(rows), float).reshape(-1, len(FIELDS)).T
     return Layouts(*columns)
 
 

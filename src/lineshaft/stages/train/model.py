@@ -36,6 +36,8 @@ class Params:
     """[run] earliest month."""
     release_log2_horizon: Array
     """[month, run, draw] log2 of the horizon in seconds of the model, if it is released then."""
+    planned: NDArray[np.int64]
+    """[run] reservation that the run's layouts were looked for."""
     wanted: Array = param("accelerator", "accelerators that the run reserves", ("run",))
     least_share: Array = param("1", "share of `wanted` below which the run waits", ("run",))
     tokens: Array = param("token", "tokens to train", ("run",))
@@ -65,9 +67,9 @@ class Train:
         for r in range(dims.size("run")):
             own = {f: c for (i, f), c in curves.items() if i == r}
             wanted = params.wanted[r]
-            # spare accelerators of the reservation wait: the layout may use fewer than are wanted
+            # spare accelerators of the reservation wait: a layout may use fewer than were planned
             rate = {
-                f: c.tokens_per_s_per_accelerator * min(1.0, c.accelerators / wanted[0])
+                f: c.tokens_per_s_per_accelerator * min(1.0, c.accelerators / params.planned[r])
                 for f, c in own.items()
             }
             order = sorted(own, key=lambda f, rate=rate: (-rate[f], f))  # type: ignore[misc]

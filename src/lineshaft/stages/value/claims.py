@@ -186,11 +186,12 @@ def check(
 
 
 def money(usd: float) -> str:
-    """An amount in words: "$9.3 tn", "$965 bn", "no figure" for NaN."""
-    for word, unit in (("tn", 1e12), ("bn", 1e9), ("million", 1e6)):
-        if abs(usd) >= unit:
-            return f"${usd / unit:.4g} {word}"
-    return "no figure" if np.isnan(usd) else f"${usd:.4g}"
+    """An amount in three figures: "$9.30T", "$965B", "no figure" for NaN."""
+    if np.isnan(usd):
+        return "no figure"
+    sizes = (("T", 1e12), ("B", 1e9), ("M", 1e6))
+    word, unit = next((size for size in sizes if abs(usd) >= size[1]), ("", 1.0))
+    return f"${f'{usd / unit:#.3g}'.rstrip('.')}{word}"
 
 
 def _refuse_unlike(rows: Sequence[Row]) -> None:
@@ -256,7 +257,7 @@ def _row_finding(row: Row, slip: UnitSlip | None) -> Finding:
     return Finding(
         "unit slip",
         "alarm",
-        f"{text}; the claim is {slip.factor} times {side} (ratio {ratio:.4g}): "
+        f"{text}; the claim is {slip.factor} times {side} (ratio {ratio:.3g}): "
         f"one reading of a unit mixes up {words}",
     )
 
@@ -266,7 +267,7 @@ def _step_finding(
 ) -> Finding:
     rule = "ratio to last round"
     if last is None or np.isnan(step):
-        return Finding(rule, "flag", "no last reported post-money to compare with")
+        return Finding(rule, "flag", "no last reported post-money value to compare with")
     age = _months(date) - _months(last.date)
     text = f"{step:.3g} times the {money(last.usd)} of {last.date} ({last.source})"
     if step <= max_step:

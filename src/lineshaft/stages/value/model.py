@@ -40,7 +40,7 @@ from lineshaft.contracts.powered import Powered
 from lineshaft.contracts.reasons import CODE, ROLES
 from lineshaft.contracts.served import Served, States
 from lineshaft.contracts.trained import Trained
-from lineshaft.contracts.worth import RunCosts, TaskCosts, Valuation, Worth
+from lineshaft.contracts.worth import CAPEX, OPEX, REVENUE, RunCosts, TaskCosts, Valuation, Worth
 from lineshaft.stages.value.finance import NEGATIVE_FLOW, irr_rows, value_driver
 from lineshaft.stages.value.monthly import (
     Power,
@@ -257,24 +257,12 @@ class Value:
         worth.token_revenue_usd[:] = self.sold[:, tokens].sum(axis=1)
         worth.lease_revenue_usd[:] = states.lease_usd.sum(axis=1) + self.rent
         worth.contract_revenue_usd[:] = self.short
-        worth.revenue_usd[:] = (
-            worth.task_revenue_usd
-            + worth.token_revenue_usd
-            + worth.lease_revenue_usd
-            + worth.contract_revenue_usd
-        )
+        worth.revenue_usd[:] = sum(worth[line] for line in REVENUE.values())
         worth.energy_usd[:] = powered.bill_usd.sum(axis=1)
         worth.people_usd[:] = people.wage_usd.sum(axis=1)
         worth.rent_usd[:] = served.rent_usd.sum(axis=1) + states.rent_usd.sum(axis=1)
-        worth.opex_usd[:] = (
-            worth.energy_usd
-            + worth.people_usd
-            + worth.staff_usd
-            + worth.rent_usd
-            + worth.maintenance_usd
-            + worth.escape_usd
-        )
-        worth.capex_usd[:] = worth.construction_usd + worth.accelerator_usd + worth.robot_usd
+        worth.opex_usd[:] = sum(worth[line] for line in OPEX.values())
+        worth.capex_usd[:] = sum(worth[line] for line in CAPEX.values())
 
     def _compute(self, states: States, power: Power, worth: Worth) -> Array:
         """Capital, upkeep, power, site staff and rent [month, draw] of what is not let to others.
@@ -414,9 +402,7 @@ FORMULAS: dict[str, str] = {
         "engine(value.take_or_pay, value.committed_usd, value.contract_usd, fielded.demand_tasks,"
         " fielded.binding)"
     ),
-    "worth.revenue_usd": (
-        "task_revenue_usd + token_revenue_usd + lease_revenue_usd + contract_revenue_usd"
-    ),
+    "worth.revenue_usd": " + ".join(REVENUE.values()),
     "worth.receipts_usd": "revenue_usd - receivables_usd + lag(receivables_usd)",
     "worth.energy_usd": "sum(powered.bill_usd)",
     "worth.people_usd": "sum(people.wage_usd)",
@@ -424,14 +410,12 @@ FORMULAS: dict[str, str] = {
     "worth.rent_usd": "sum(served.rent_usd) + sum(states.rent_usd)",
     "worth.maintenance_usd": "engine(value.upkeep_of_standing, capex_usd, value.upkeep)",
     "worth.escape_usd": "sum(accepted.escaped * value.escape_usd)",
-    "worth.opex_usd": (
-        "energy_usd + people_usd + staff_usd + rent_usd + maintenance_usd + escape_usd"
-    ),
+    "worth.opex_usd": " + ".join(OPEX.values()),
     "worth.payments_usd": "opex_usd - payables_usd + lag(payables_usd)",
     "worth.construction_usd": "sum(energised.construction_usd)",
     "worth.accelerator_usd": "sum(accelerators.purchase_usd)",
     "worth.robot_usd": "sum(robots.purchase_usd)",
-    "worth.capex_usd": "construction_usd + accelerator_usd + robot_usd",
+    "worth.capex_usd": " + ".join(CAPEX.values()),
     "worth.depreciation_usd": "engine(value.straight_line, capex_usd, value.life_months)",
     "worth.taxable_usd": (
         "engine(value.losses_first, revenue_usd, opex_usd, depreciation_usd, funded.interest_usd,"

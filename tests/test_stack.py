@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,21 +12,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import lineshaft
-from lineshaft.cache import Cache
+from lineshaft import stack as stacking
+from lineshaft.cache import Cache, memo
 from lineshaft.characterise import characterise
-from lineshaft.contracts.calendar import Calendar
 from lineshaft.errors import ConservationError, InputError
 from lineshaft.kpis import MEASURES
 from lineshaft.line import run
-from lineshaft.parameters import Parameters, assemble
+from lineshaft.parameters import Parameters
 from lineshaft.parameters.draws import draw
 from lineshaft.scenario import Scenario
 from lineshaft.scenario.distributions import Distribution
 from lineshaft.scenario.fields import drivers, value
-from lineshaft.sweep import stack as stacking
-from lineshaft.sweep.solving import memo
-from lineshaft.sweep.stack import DRAWN, Case, solve, stack
+from lineshaft.stack import DRAWN, Case, solve, stack
 from lineshaft.sweep.template import Template
+
+
+@pytest.fixture(scope="module")
+def template() -> Template:
+    return Template.of(Path(lineshaft.__file__).parent / "examples/warehouse.toml")
 
 
 def numbers(scenario: Scenario) -> dict[str, float]:
@@ -34,13 +38,12 @@ def numbers(scenario: Scenario) -> dict[str, float]:
 
 
 def case(scenario: Scenario, draws: int = 0) -> Case:
-    curves_at_hand = memo(Cache.default().folder)
-    curves_at_hand.asked.clear()
-    curves = characterise(scenario, curves_at_hand)
-    made_from = tuple(curves_at_hand.asked)
-    calendar = Calendar.of(scenario.start, scenario.months)
-    drawn = draw(scenario, draws, scenario.seed)
-    return Case.of(assemble(scenario, curves, drawn, calendar), curves, made_from)
+    curves = characterise(scenario, memo(Cache.default().folder))
+    (found,) = Case.chunks(scenario, curves, draw(scenario, draws, scenario.seed))
+    return found
+
+
+VALUE = [what.name for what in MEASURES].index("value.enterprise_value_usd")
 
 
 def same(a: object, b: object) -> bool:
@@ -123,8 +126,30 @@ def test_company_is_kept_where_only_draws_differ(template: Template) -> None:
     assert case(template.scenario(["value.wacc=0.11"])).company == base.company
     assert case(template.scenario(["policy=priority"])).company != base.company
     assert case(template.scenario(["months=48"])).company != base.company
+    waits = dataclasses.replace(base.curves.oversee, servers=base.curves.oversee.servers + 1)
+    others = dataclasses.replace(base.curves, oversee=waits)
+    assert Case.of(base.parameters, others).company != base.company
     own_curve = case(template.scenario(["agents.kind.planning.verifier_rho=0.6"]))
-    assert own_curve.company != base.company
+    assert own_curve.company == base.company
+
+
+def test_each_has_its_own_curves_of_construction_and_of_agents() -> None:
+    crews = [
+        ["months=40", f"build.crew_factor={factor}", f"agents.kind.coder.human_minutes={minutes}"]
+        for factor, minutes in ((0.5, 20), (1, 90), (3, 90))
+    ]
+    scenarios = [lineshaft.read("gigawatt", overrides=one) for one in crews]
+    cases = [case(scenario, draws) for scenario, draws in zip(scenarios, (0, 2, 1), strict=True)]
+    assert len({one.company for one in cases}) == 1
+    assert len({id(one.curves.build) for one in cases}) == 3
+    found = solve(cases)
+    for scenario, draws, figures in zip(scenarios, (1, 2, 1), found, strict=True):
+        outcome = run(scenario, characterise(scenario), draws=draws)
+        assert isinstance(figures, list)
+        for kpi, values in zip(outcome.kpis, figures, strict=True):
+            assert same([np.append(kpi.value, kpi.draws)[: len(values)]], [values])
+    values = [one[VALUE][0] for one in found if isinstance(one, list)]
+    assert len(set(values)) == 3
 
 
 def test_batches_hold_no_more_than_a_chunk(

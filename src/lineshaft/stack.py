@@ -1,10 +1,11 @@
 """Scenarios side by side on the draw axis: a month of many scenarios costs little more than of one.
 
 Two scenarios may share a chunk where everything that is not on the draw axis is equal: the labels,
-the calendar, the curves, and all parameters without a draw axis. Each draw of the line is answered
-from its own numbers alone, so a scenario's values are the same bits in any chunk of at least two
-columns, and the same as those of a run with draws. (In a chunk of one column NumPy adds along
-other axes than in a wider one, so a lone column is doubled.)
+the calendar, all parameters without a draw axis, and the curves but for those of construction and
+of agents, which each draw may have of its own. Each draw of the line is answered from its own
+numbers alone, so a scenario's values are the same bits in any chunk of at least two columns, and
+the same as those of a run with draws. (In a chunk of one column NumPy adds along other axes than in
+a wider one, so a lone column is doubled.)
 """
 
 from __future__ import annotations
@@ -12,29 +13,34 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from lineshaft.balances import check
 from lineshaft.cache import digest
 from lineshaft.characterise import Curves
+from lineshaft.contracts.calendar import Calendar
+from lineshaft.contracts.curves import Several
 from lineshaft.errors import ConservationError
 from lineshaft.kpis import measure
-from lineshaft.line import CHUNK, simulate
-from lineshaft.parameters import Parameters
+from lineshaft.line import CHUNK, chunks, simulate
+from lineshaft.parameters import Parameters, assemble
+from lineshaft.parameters.build import PLANNED
+from lineshaft.scenario import Scenario
+from lineshaft.scenario.draws import Draws
 from lineshaft.tables import Array
+
+C = TypeVar("C")
 
 DRAWN = frozenset(
     {
         *("capital.debt_usd", "capital.rate_per_year", "capital.shares", "build.luck"),
         *("train.release_log2_horizon", "serve.price_per_token", "serve.quota_tokens"),
-        *("allocation.minimum_tasks", "allocation.send_back_min"),
+        *("allocation.minimum_tasks", "allocation.send_back_min", "allocation.peak_over_mean"),
     }
 )
 """Parameters whose last axis is the draw, besides those that are declared with `param`."""
-FIRST = frozenset({"train.wanted"})
-"""Parameters of which a stage reads the first column for all draws: equal there, or no company."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +53,22 @@ class Case:
     """Cases with the same text may be solved side by side."""
 
     @classmethod
-    def of(cls, parameters: Parameters, curves: Curves, made_from: object) -> Case:
-        """`made_from` says what the curves were made from: plain data for a digest."""
-        rest: list[object] = [dict(parameters.dims.labels), made_from]
+    def of(cls, parameters: Parameters, curves: Curves) -> Case:
+        """A case and the company that it may have."""
+        rest: list[object] = [dict(parameters.dims.labels), *_shared(curves)]
         for stage, name, array in _arrays(parameters):
             if not _stacks(stage, name, array):
                 rest.append((stage, name.name, array))
-            elif f"{stage}.{name.name}" in FIRST:
-                rest.append((stage, name.name, array[..., 0]))
             else:
                 rest.append((stage, name.name, array.shape[:-1]))
         return cls(_marked(parameters), curves, digest(rest))
+
+    @classmethod
+    def chunks(cls, scenario: Scenario, curves: Curves, drawn: Draws) -> Iterator[Case]:
+        """The cases of a scenario in given draws. Raises InputError where it cannot be."""
+        calendar = Calendar.of(scenario.start, scenario.months)
+        for chunk in chunks(drawn):
+            yield cls.of(assemble(scenario, curves, chunk, calendar), curves)
 
     @property
     def width(self) -> int:
@@ -95,9 +106,17 @@ def _batches(cases: Sequence[Case]) -> Iterator[list[int]]:
 
 
 def _solve(cases: list[Case]) -> list[list[Array] | ConservationError]:
-    chunk = [case.parameters for case in cases]
     lone = len(cases) == 1 and cases[0].width == 1
-    tables = simulate(stack(chunk * 2 if lone else chunk), cases[0].curves)
+    columns = cases * 2 if lone else cases
+    curves = [case.curves for case in columns]
+    widths = [case.width for case in columns]
+    build = [c.build for c in curves if c.build is not None]
+    tables = simulate(
+        stack([case.parameters for case in columns]),
+        curves[0],
+        _several(build, widths) if build else None,
+        _several([c.agents for c in curves], widths),
+    )
     try:
         check(tables)
     except ConservationError as error:
@@ -131,10 +150,30 @@ def stack(chunks: Sequence[Parameters]) -> Parameters:
     return Parameters(dims=dims, calendar=first.calendar, **stages)
 
 
+def _several(curves: Sequence[C], widths: Sequence[int]) -> Several[C] | None:
+    """Each case's curve in its own columns; None where all have the same."""
+    own = list({id(curve): curve for curve in curves}.values())
+    if len(own) == 1:
+        return None
+    place = {id(curve): i for i, curve in enumerate(own)}
+    return Several(tuple(own), np.repeat([place[id(curve)] for curve in curves], widths))
+
+
+def _shared(curves: Curves) -> Iterator[object]:
+    """What the curves of all draws of a chunk have in common; those of the floor are in the
+    parameters."""
+    yield from (curves.train, curves.serve, curves.plant, curves.oversee)
+    yield curves.agents.log2_margin
+    build = curves.build
+    if build is not None:
+        yield (build.phases, build.hall_phase, build.hall_w, build.progress)
+        yield build.ready_months.shape
+
+
 def _marked(parameters: Parameters) -> Parameters:
     """The same with the median case marked for the schedule, which knows it in column 0 only."""
     luck = np.array(np.broadcast_to(parameters.build.luck, (parameters.dims.width,)))
-    luck[0] = -1.0
+    luck[0] = PLANNED
     return dataclasses.replace(parameters, build=dataclasses.replace(parameters.build, luck=luck))
 
 
