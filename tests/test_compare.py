@@ -94,8 +94,9 @@ def test_keys_that_differ_are_told_by_name(runs: dict[str, Run]) -> None:
     by_key = {change.key: change.values for change in found}
     assert by_key["build.phase.1.grid"] == ("2027-01", "2028-01", "2027-01")
     assert by_key["value.wacc"] == ("0.09 to 0.14", "0.09 to 0.14", "0.1")
+    assert "about" not in by_key  # it moves nothing
     assert set(by_key) == {
-        *("about", "capital.runway_months", "value.wacc", "value.tax_rate"),
+        *("capital.runway_months", "value.wacc", "value.tax_rate"),
         *(f"build.phase.{n}.grid" for n in (1, 2, 3, 4)),
     }
 

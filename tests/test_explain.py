@@ -208,7 +208,7 @@ def test_nothing_is_explained_within_itself(runs: dict[str, Run]) -> None:
         ("oversee.daa", {"month": "2040-01"}, "2026-01 to 2035-12"),
         ("value.irr", {"month": "2030-01"}, r"value\.irr has no month"),
         ("oversee.daa", {"draw": 9}, "1 to 8"),
-        ("oversee.daa", {"at": ("coder",)}, "a headline figure has none"),
+        ("oversee.daa", {"at": ("coder",)}, "is over all kinds"),
         ("accepted.accepted", {"at": ("codr", "x")}, "did you mean 'coder'"),
     ],
 )

@@ -19,6 +19,15 @@ def test_a_scenario_without_a_plant_says_nothing_of_its_pue(claimed: Outcome) ->
     assert binding_by_year(claimed.tables) == {}
 
 
+def test_training_runs_are_counted_where_there_are_any(
+    gigawatt: Outcome, warehouse: Outcome
+) -> None:
+    with_runs, without = (stations(outcome.tables)[2] for outcome in (gigawatt, warehouse))
+    assert "runs ended, horizon" in with_runs.headline
+    assert not warehouse.tables.dims.labels["run"]
+    assert without.headline.startswith("horizon ")
+
+
 def test_every_year_with_demand_has_its_reasons(gigawatt: Outcome) -> None:
     found = binding_by_year(gigawatt.tables)
     assert list(found) == [str(year) for year in range(2026, 2036)]

@@ -38,16 +38,12 @@ def locate(source: str | Path | None) -> str | Path:
         return Path(str(resources.files("lineshaft") / "examples" / f"{text}.toml"))
     if not path.exists():
         from lineshaft.errors import InputError, Problem
+        from lineshaft.words import suggestion
 
-        raise InputError(
-            Problem(
-                "",
-                text,
-                "no such file",
-                f"a TOML file, '-' for standard input, or one of {', '.join(examples())}",
-                "`lineshaft run gigawatt` runs the shipped example",
-            )
-        )
+        allowed = f"a TOML file, '-' for standard input, or one of {', '.join(examples())}"
+        fix = suggestion(text, (*examples(), *(p.name for p in Path().glob("*.toml"))))
+        fix = fix or "`lineshaft run gigawatt` runs the shipped example"
+        raise InputError(Problem("", text, "no such file", allowed, fix))
     return path
 
 
@@ -68,18 +64,9 @@ def read(
     origin = locate(source)
     found = read_scenario(origin, model=Scenario, variant=variant, overrides=list(overrides))
     if isinstance(origin, Path):
-        found = _with_trace(found, origin.parent)
+        found = found.with_trace_from(origin.parent)
     cross_check(found)
     return found
-
-
-def _with_trace(scenario: Scenario, folder: Path) -> Scenario:
-    """The scenario with its trace found beside its own file, where it is not in this folder."""
-    trace = scenario.serve.trace
-    if trace is None or Path(trace).exists() or not (folder / trace).exists():
-        return scenario
-    serve = scenario.serve.model_copy(update={"trace": str((folder / trace).resolve())})
-    return scenario.model_copy(update={"serve": serve})
 
 
 def solve(scenario: Scenario, *, draws: int = 0, seed: int | None = None) -> Outcome:
@@ -159,15 +146,19 @@ def record(
 
 
 def _moves(scenario: Scenario, outcome: Outcome, curves: Curves) -> dict[str, Any]:
+    from lineshaft.asking import answered
     from lineshaft.confidence import confidence_share
-    from lineshaft.one_more import one_more
-    from lineshaft.sensitivity import summary, tornado
+    from lineshaft.one_more import one_more_question
+    from lineshaft.sensitivity import summary, tornado_question
 
-    return summary(
-        tornado(scenario, curves), one_more(scenario), confidence_share(scenario, outcome)
-    )
+    moves, things = answered(tornado_question(scenario, curves), one_more_question(scenario))
+    return summary(moves, things, confidence_share(scenario, outcome))
 
 
 def seeded(scenario: Scenario, seed: int | None) -> Scenario:
-    """The scenario with another seed; itself where `seed` is None."""
+    """The scenario with another seed; itself where `seed` is None. InputError for one below 0."""
+    if seed is not None and seed < 0:
+        from lineshaft.errors import InputError, Problem
+
+        raise InputError(Problem("", "--seed", f"{seed} is below 0", "0 or more"))
     return scenario if seed is None else scenario.model_copy(update={"seed": seed})

@@ -25,12 +25,12 @@ import numpy as np
 from numpy.polynomial.legendre import legvander
 from numpy.typing import NDArray
 
+from lineshaft.kpis import VALUE
 from lineshaft.line import Outcome
 from lineshaft.parameters.build import LUCK
 from lineshaft.parameters.draws import draw
 from lineshaft.scenario import Scenario
 from lineshaft.scenario.inputs import Input, uncertain_inputs
-from lineshaft.sensitivity import VALUE
 from lineshaft.tables import Array
 
 FEWEST_DRAWS = 256

@@ -19,6 +19,8 @@ from lineshaft.tables import Array
 from lineshaft.units import format_quantity
 
 QUANTILES = (0.05, 0.1, 0.5, 0.9, 0.95)
+VALUE = "value.enterprise_value_usd"
+"""The headline figure that is asked after most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,12 @@ class Measure:
     """`last month`, `last 12 months`, `all months`, `at once`."""
     formula: str
     """How it comes from the columns."""
+
+    @property
+    def title(self) -> str:
+        """What it means and over which months, for people."""
+        said = self.window == "at once" or self.unit == "month"
+        return self.meaning if said else f"{self.meaning}, {self.window}"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -192,14 +200,14 @@ MEASURES: tuple[Measure, ...] = (
     Measure(
         "serve.empty_share",
         "1",
-        "headroom and empty over accelerators left to serve",
+        "share of accelerators left to serve that waits",
         "last 12 months",
         f"ratio(sum(year(states.headroom + states.empty)), {_LEFT})",
     ),
     Measure(
         "serve.nobodys_share",
         "1",
-        "empty alone over accelerators left to serve",
+        "share of accelerators left to serve that is empty",
         "last 12 months",
         f"ratio(sum(year(states.empty)), {_LEFT})",
     ),
@@ -213,7 +221,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure(
         "plant.pue",
         "1",
-        "facility energy but for robots over IT energy",
+        "PUE (facility energy without robots over IT energy)",
         "last 12 months",
         "ratio(sum(year(powered.it_j + powered.losses_j + powered.cooling_j + "
         "powered.other_j)), sum(year(powered.it_j)))",
@@ -245,13 +253,6 @@ MEASURES: tuple[Measure, ...] = (
         "daily active agents, grade A",
         "last month",
         "sum(last(accepted.daa_a))",
-    ),
-    Measure(
-        "oversee.daa_b",
-        "agent",
-        "daily active agents, grade B",
-        "last month",
-        "sum(last(accepted.daa_b))",
     ),
     Measure(
         "oversee.accepted_tasks",
@@ -313,9 +314,9 @@ MEASURES: tuple[Measure, ...] = (
         "min(worth.cash_usd)",
     ),
     Measure(
-        "value.enterprise_value_usd",
+        VALUE,
         "USD",
-        "present value of free cash flow and what follows",
+        "enterprise value (free cash flow and what follows, discounted)",
         "at once",
         "valuation.enterprise_value_usd",
     ),

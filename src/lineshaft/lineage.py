@@ -19,7 +19,6 @@ import numpy as np
 from lineshaft.contracts.calendar import Calendar
 from lineshaft.contracts.tables import Tables
 from lineshaft.formulas import (
-    OPAQUE,
     Columns,
     FormulaError,
     Scope,
@@ -28,12 +27,9 @@ from lineshaft.formulas import (
     opaque,
     parse,
 )
+from lineshaft.line import LINE
 from lineshaft.parameters import Parameters
 from lineshaft.tables import Array
-
-__all__ = ["OPAQUE", "STAGES", "Formula", "FormulaError", "evaluate", "formulas", "parameter"]
-
-STAGES = ("capital", "build", "train", "agents", "serve", "floor", "plant", "oversee", "value")
 
 CALENDAR = {
     "days": ("day", "days of the month"),
@@ -72,7 +68,7 @@ def formulas() -> Mapping[str, Formula]:
     """The formula of every column of every table, by `table.column`."""
     found: dict[str, Formula] = {}
     modules = [("allocation", "lineshaft.allocation")]
-    modules += [(stage, f"lineshaft.stages.{stage}.model") for stage in STAGES]
+    modules += [(stage, f"lineshaft.stages.{stage}.model") for stage in LINE]
     for stage, module in modules:
         for name, text in import_module(module).FORMULAS.items():
             table, column = name.split(".")

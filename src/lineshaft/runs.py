@@ -17,9 +17,11 @@ from __future__ import annotations
 import json
 import math
 import platform
+import shlex
 import shutil
+import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -31,9 +33,10 @@ from lineshaft import __version__
 from lineshaft.contracts.reasons import NAMES
 from lineshaft.contracts.tables import Tables
 from lineshaft.errors import RunError
-from lineshaft.kpis import QUANTILES, SERIES, Kpi, Series
+from lineshaft.kpis import MEASURES, QUANTILES, SERIES, Kpi, Series
 from lineshaft.stations import binding_by_year
-from lineshaft.tables import Array, Table
+from lineshaft.tables import Array, Table, numbers, numpy_of, texts
+from lineshaft.words import or_none
 
 if TYPE_CHECKING:
     import pyarrow
@@ -42,8 +45,13 @@ if TYPE_CHECKING:
     from lineshaft.characterise import Curves
     from lineshaft.line import Outcome
 
-FORMAT = 2
+FORMAT = 3
 """Version of the run folder's layout."""
+KEYS = (
+    *("lineshaft", "scenario", "start", "months", "labels", "seed", "draws", "notes", "checks"),
+    *("timings_s", "curves", "binding", "claims", "kpis", "required"),
+)
+"""What every run.json has besides."""
 
 
 @dataclass(frozen=True)
@@ -61,17 +69,33 @@ class Run:
             hint = f"; {part} was left by a run that did not end" if part.exists() else ""
             raise RunError(f"{path}: no run there (it has no run.json){hint}")
         run = cls(path)
-        if run.info.get("format") != FORMAT:
+        layout = run.info.get("format")
+        if layout != FORMAT:
             raise RunError(
-                f"{path}: written by lineshaft {run.info.get('lineshaft', 'unknown')}, "
-                f"in a layout that this version ({__version__}) does not read"
+                f"{path}: lineshaft {run.info.get('lineshaft', 'unknown')} wrote it in layout "
+                f"{layout or 'unknown'}; this version ({__version__}) reads layout {FORMAT}; run "
+                f"its scenario again: lineshaft run {shlex.quote(str(path / 'scenario.toml'))}"
             )
+        lacks = [key for key in KEYS if key not in run.info]
+        lacks = lacks or [what.name for what in MEASURES if what.name not in run.kpis]
+        if lacks:
+            raise RunError(f"{path / 'run.json'} lacks {', '.join(lacks)}; run the scenario again")
+        names = [*Tables.types(), "bands", *(("kpis",) if run.info["draws"] else ())]
+        files = ["scenario.toml", *(f"{name}.parquet" for name in names)]
+        missing = [str(path / file) for file in files if not (path / file).is_file()]
+        if missing:
+            are = "is" if len(missing) == 1 else "are"
+            raise RunError(f"{', '.join(missing)} {are} missing; run the scenario again")
         return run
 
     @cached_property
     def info(self) -> Mapping[str, Any]:
-        """What run.json says."""
-        found: Mapping[str, Any] = json.loads((self.folder / "run.json").read_text("utf-8"))
+        """What run.json says. Raises RunError where it is damaged."""
+        path = self.folder / "run.json"
+        with _whole(path):
+            found = json.loads(path.read_text("utf-8"))
+            if not isinstance(found, dict):
+                raise ValueError("it is no JSON object")
         return found
 
     @property
@@ -80,10 +104,14 @@ class Run:
         found: Mapping[str, Mapping[str, Any]] = self.info["kpis"]
         return found
 
-    @property
+    @cached_property
     def scenario_text(self) -> str:
-        """The scenario as resolved, TOML."""
-        return (self.folder / "scenario.toml").read_text("utf-8")
+        """The scenario as resolved, TOML. Raises RunError where it is missing or damaged."""
+        path = self.folder / "scenario.toml"
+        with _whole(path):
+            text = path.read_text("utf-8")
+            tomllib.loads(text)
+        return text
 
     @cached_property
     def tables(self) -> Tables:
@@ -98,11 +126,11 @@ class Run:
         found = []
         for what in SERIES:
             rows = [
-                data.column(f"{what.name}.p{round(100 * q)}").to_numpy()
+                numpy_of(data.column(f"{what.name}.p{round(100 * q)}"))
                 for q in (QUANTILES if self.info["draws"] else ())
             ]
             quantiles = np.array(rows) if rows else np.zeros((len(QUANTILES), 0))
-            value = data.column(what.name).to_numpy()
+            value = numpy_of(data.column(what.name))
             found.append(Series(what.name, what.unit, value, quantiles))
         return tuple(found)
 
@@ -110,8 +138,7 @@ class Run:
         """[n] a headline figure in every draw; NaN where it has no value, [0] without draws."""
         if not self.info["draws"]:
             return np.zeros(0)
-        values: Array = self._parquet("kpis").column(kpi).to_numpy()
-        return values
+        return numpy_of(self._parquet("kpis").column(kpi))
 
     @cached_property
     def construction(self) -> pyarrow.Table | None:
@@ -127,30 +154,18 @@ class Run:
     def _parquet(self, name: str) -> pyarrow.Table:
         import pyarrow.parquet as pq
 
-        with self._told(name):
-            return pq.read_table(self.folder / f"{name}.parquet")
-
-    @contextmanager
-    def _told(self, name: str) -> Iterator[None]:
-        """RunError that names the file where reading it fails."""
         path = self.folder / f"{name}.parquet"
-        if not path.is_file():
-            raise RunError(f"{path} is missing; run the scenario again")
-        try:
-            yield
-        except (OSError, ValueError, KeyError) as error:
-            raise RunError(
-                f"{path} is damaged, or another version wrote it ({str(error).splitlines()[0]}); "
-                "run the scenario again"
-            ) from error
+        with _whole(path):
+            return pq.ParquetFile(path).read()
 
     def __getattr__(self, name: str) -> Table:
         kind = Tables.types().get(name)
         if kind is None:
             raise AttributeError(f"a run has no table '{name}'; it has {', '.join(Tables.types())}")
         labels = {key: tuple(names) for key, names in self.info["labels"].items()}
-        with self._told(name):
-            return kind.read(self.folder / f"{name}.parquet", labels)
+        path = self.folder / f"{name}.parquet"
+        with _whole(path):
+            return kind.read(path, labels)
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *Tables.types()]
@@ -167,31 +182,51 @@ class Run:
 
 
 @contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """RunError that names the file of a run where reading it fails."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        raise RunError(
+            f"{path} is damaged, or another version wrote it ({str(error).splitlines()[0]}); "
+            "run the scenario again"
+        ) from error
+
+
+@contextmanager
 def writing(folder: Path) -> Iterator[Path]:
     """A `.part` folder to write into, which takes the name of `folder` when all went well.
 
     Raises RunError where the folder exists already or cannot be written.
     """
-    part = folder.with_name(f"{folder.name}.part")
     if folder.exists():
         raise RunError(f"{folder} exists; choose another folder with -o, or remove it first")
+    part = folder.with_name(f"{folder.name}.part")
+    first = not part.parent.exists()
     try:
         if part.exists():
             shutil.rmtree(part)
         part.mkdir(parents=True)
         yield part
         part.rename(folder)
-    except OSError as error:
+    except BaseException as error:  # an interrupt too
         shutil.rmtree(part, ignore_errors=True)
-        raise RunError(
-            f"{folder}: cannot be written ({error.strerror or error}); nothing was kept"
-        ) from error
+        if first:
+            with suppress(OSError):  # somebody else may have begun to use it
+                part.parent.rmdir()
+        if isinstance(error, OSError):
+            raise RunError(
+                f"{folder}: cannot be written ({error.strerror or error}); nothing was kept"
+            ) from error
+        raise
 
 
-def next_folder(root: Path, name: str) -> Path:
-    """The first of `root/name-001`, `-002`, … that is not there yet."""
+def next_folder(root: Path, name: str, *, begun: bool = False) -> Path:
+    """`root/name-001`, `-002`, …: the one after the last that is there. With `begun` those count
+    too that are still being written."""
     slug = "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-") or "run"
-    numbers = (int(p.name[-3:]) for p in root.glob(f"{slug}-[0-9][0-9][0-9]"))
+    taken = [p.name.removesuffix(".part" if begun else "") for p in root.glob(f"{slug}-*")]
+    numbers = (int(end) for end in (n.removeprefix(f"{slug}-") for n in taken) if end.isdecimal())
     return root / f"{slug}-{max(numbers, default=0) + 1:03d}"
 
 
@@ -208,8 +243,8 @@ def write(
     notes: tuple[str, ...],
     claims: Mapping[str, tuple[str, ...]],
     questions: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Write all files but the report into `part`; what run.json says comes back.
+) -> None:
+    """Write all files but the report into `part`.
 
     `questions` are the answers to what is asked of every run besides (sensitivity, one more), as
     plain data.
@@ -221,15 +256,15 @@ def write(
     for name, table in outcome.tables:
         table.write(part / f"{name}.parquet")
     months = outcome.tables.dims.labels["month"]
-    bands = {"month": pa.array(months)}
+    bands = {"month": texts(months)}
     for series in outcome.bands:
-        bands[series.name] = pa.array(series.value)
+        bands[series.name] = numbers(series.value)
         for q, row in zip(QUANTILES, series.quantiles, strict=True):
             if len(row):
-                bands[f"{series.name}.p{round(100 * q)}"] = pa.array(row)
+                bands[f"{series.name}.p{round(100 * q)}"] = numbers(row)
     pq.write_table(pa.table(bands), part / "bands.parquet")
     if outcome.draws:
-        drawn = {kpi.measure.name: pa.array(kpi.draws) for kpi in outcome.kpis}
+        drawn = {kpi.measure.name: numbers(kpi.draws) for kpi in outcome.kpis}
         pq.write_table(pa.table(drawn), part / "kpis.parquet")
     plan = _construction(curves)
     if plan is not None:
@@ -267,7 +302,6 @@ def write(
         **questions,
     }
     (part / "run.json").write_text(json.dumps(info, indent=1, allow_nan=False), "utf-8")
-    return info
 
 
 def _construction(curves: Curves) -> pyarrow.Table | None:
@@ -283,16 +317,16 @@ def _construction(curves: Curves) -> pyarrow.Table | None:
     }
     return pa.table(
         {
-            "phase": list(rows.phase),
-            "hall": rows.hall,
-            "activity": list(rows.name),
-            "start_month": rows.start_month,
-            "finish_month": rows.finish_month,
-            "plan_start_month": rows.plan_start_month,
-            "plan_finish_month": rows.plan_finish_month,
-            "waited_for": [NAMES[int(code)] for code in rows.reason],
-            "p50_ready_month": ready["p50"],
-            "p80_ready_month": ready["p80"],
+            "phase": texts(rows.phase),
+            "hall": numbers(rows.hall),
+            "activity": texts(rows.name),
+            "start_month": numbers(rows.start_month),
+            "finish_month": numbers(rows.finish_month),
+            "plan_start_month": numbers(rows.plan_start_month),
+            "plan_finish_month": numbers(rows.plan_finish_month),
+            "waited_for": texts([NAMES[int(code)] for code in rows.reason]),
+            "p50_ready_month": numbers(ready["p50"]),
+            "p80_ready_month": numbers(ready["p80"]),
         }
     )
 
@@ -305,15 +339,14 @@ def described(kpi: Kpi, months: tuple[str, ...]) -> dict[str, Any]:
         month = months[int(kpi.value)] if math.isfinite(kpi.value) else ""
     if what.window == "at once":
         month = months[0]
-    se = kpi.p50_se
     return {
-        "value": kpi.value if math.isfinite(kpi.value) else None,
+        "value": or_none(kpi.value),
         "unit": what.unit,
         "month": month,
         "window": what.window,
         "meaning": what.meaning,
         "columns": list(what.columns),
         "quantiles": kpi.quantiles,
-        "p50_se": se,
+        "p50_se": kpi.p50_se,
         "text": kpi.text,
     }

@@ -30,7 +30,6 @@ def stations(x: Tables) -> tuple[Station, ...]:
     raised, cash = _say(x.funded.equity_usd, "USD"), _say(x.worth.cash_usd.min(axis=0), "USD")
     on = _say(x.energised.it_w[-1], "W")
     bought = _say(x.accelerators.delivered_total[-1], "accelerator")
-    ended = int((x.trained.done_share[-1, :, 0] >= 1 - 1e-9).sum())
     horizon = _say(x.library.horizon_s[-1] / 3600, "hour")
     fielded = _say(x.fielded.fielded[-1], "agent")
     agents = x.fielded.fielded.max(axis=0) > 0
@@ -47,13 +46,10 @@ def stations(x: Tables) -> tuple[Station, ...]:
     )
     revenue = _say(x.worth.revenue_usd[-12:], "USD")
     worth = _say(x.valuation.enterprise_value_usd, "USD")
-    runs = x.dims.size("run")
     return (
         Station("capital", f"{raised} raised, lowest cash {cash}", _often(x.funded.binding)),
         Station("build", f"{on} IT on, {bought} bought", _often(x.phases.binding)),
-        Station(
-            "train", f"{ended} of {runs} runs ended, horizon {horizon}", _often(x.trained.binding)
-        ),
+        Station("train", f"{_ended(x)}horizon {horizon}", _often(x.trained.binding)),
         Station("agents", f"{fielded} fielded, {wanted} wanted a month", _often(x.fielded.binding)),
         Station("serve", f"{tokens} a month on {installed}", ""),
         Station("floor", f"{finished} finished a month, {robots} owned", ""),
@@ -65,6 +61,13 @@ def stations(x: Tables) -> tuple[Station, ...]:
         ),
         Station("value", f"{revenue} revenue a year, worth {worth}", ""),
     )
+
+
+def _ended(x: Tables) -> str:
+    """How many of the training runs have ended, where there are any."""
+    runs = x.dims.size("run")
+    ended = int((x.trained.done_share[-1, :, 0] >= 1 - 1e-9).sum())
+    return f"{ended} of {runs} runs ended, " if runs else ""
 
 
 def _say(values: Array, unit: str) -> str:

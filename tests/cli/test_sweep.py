@@ -27,7 +27,8 @@ def test_prints_the_ends_and_where_the_results_are(
     assert run("warehouse", "--vary", "value.wacc=8 %..12 %:3", "-o", str(folder)) == 0
     out, err = capsys.readouterr()
     assert "Warehouse: 3 scenarios" in out
-    assert "present value of free cash flow" in out
+    assert "enterprise value" in out and "always        77.0 agents" in out
+    assert "lineshaft run warehouse --set value.wacc=0.08" in out
     assert "at value.wacc = 0.08" in out and "at value.wacc = 0.12" in out
     assert str(folder.resolve() / "results.parquet") in out
     assert "3 scenarios in" in err and "/s" in err
@@ -88,7 +89,7 @@ def _two_inputs() -> str:
         ((), "nothing is varied"),
         (("--indices", "sobol", "--vary", "policy=value"), "does not go with --indices"),
         (("--indices", "sobol", "--draws", "4"), "does not go with --indices"),
-        (("--indices", "sobl"), "--indices sobol"),
+        (("--indices", "sobl"), "did you mean .sobol"),
         (("--inputs", "value.wacc", "--vary", "policy=value"), "needs --indices"),
         (("--vary", "policy=value", "--executor", "rey"), "did you mean 'ray'"),
     ],

@@ -49,6 +49,10 @@ def test_blank_cells_leave_an_argument_to_its_default(tmp_path: Path) -> None:
         (HEADER + GOOD.replace("ours.kv", "kv.llama_70b"), "is a shipped row"),
         (HEADER.replace("bytes_per_value", "bytes_per_valu") + GOOD, "did you mean 'bytes_per"),
         (HEADER.replace(",source", "") + GOOD, "the column is missing"),
+        (HEADER + GOOD.replace(",2\n", ",2,3\n"), "1 cells more than columns"),
+        ("id;what;measured\n", "separate the columns by commas"),
+        ("", "id, what, measured, unit, tolerance, model, source: the columns are missing"),
+        (HEADER + 'transformer.a.b,"never closed\n', "cannot be read"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, text: str, told: str) -> None:
@@ -57,3 +61,32 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, text: str, told: st
         measured.validate("transformer", tmp_path)
     assert told in str(error.value)
     assert all(problem.where.startswith("ours.csv") for problem in error.value.problems)
+
+
+def test_all_files_and_rows_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(
+        HEADER + GOOD.replace("131072", "much") + "trainsformer.a.b,,\n"
+    )
+    (tmp_path / "b.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError) as error:
+        own_rows(tmp_path)
+    told = str(error.value)
+    for part in (
+        "a.csv:2",
+        "a.csv:3: id: 'trainsformer.a.b' begins with no stage",
+        "b.csv: cannot",
+    ):
+        assert part in told
+    assert "did you mean 'transformer'?" in told
+
+
+def test_a_folder_without_anything_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds neither a published data set nor a"):
+        measured.validate("transformer", tmp_path)
+
+
+def test_arguments_that_no_model_was_made_for_are_told_in_the_row(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(HEADER + GOOD.replace(",2\n", ",two\n"))
+    (mine,) = (r for r in measured.validate("transformer", tmp_path) if ".ours." in r.row.id)
+    assert mine.verdict == "FAILED" and "ValueError: could not convert" in mine.refused
+    assert len(mine.refused) <= 160

@@ -84,7 +84,7 @@ def test_the_table() -> None:
 def test_the_verb_prints_lines_counts_and_misses() -> None:
     done = CliRunner().invoke(app, ["transformer"])
     assert done.exit_code == 0
-    assert "identity 17/18 · unseen 4/4" in done.stdout
+    assert "identity 17/17 · unseen 4/5" in done.stdout
     assert "MISSED: known misses\n  transformer.parameters.kimi_k2: measured 1.04 T" in done.stdout
 
 

@@ -277,7 +277,7 @@ def save(folder: Path, name: str, found: Outcome, made: Curves, **questions: Any
         checks=checks,
         notes=("Grid dates have no published source; they are ranges.",),
         claims=questions.pop("claims", {}),
-        questions=questions,
+        questions={"required": None, **questions},
     )
     return Run.read(folder)
 

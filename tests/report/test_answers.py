@@ -81,6 +81,10 @@ def test_the_answer_in_words(asked: dict[str, Any]) -> None:
     """What require said, and the cycle that it computed."""
     cycle = {"years": 2.84, "low_years": 0.847, "high_years": 20.06, "held_by": "robots"}
     assert must.lead(asked["required"]) == "A worth of $9.30T."
+    unending = {**cycle, "high_years": None, "horizon_years": 200}
+    assert "(0.847 years to more than 200 years)" in must.lead(
+        {**asked["required"], "cycle": unending}
+    )
     assert must.lead({**asked["required"], "cycle": cycle}).endswith(
         "takes 2.84 years (0.847 years to 20.1 years), held by robots."
     )

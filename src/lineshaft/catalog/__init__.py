@@ -66,7 +66,7 @@ def table(name: str) -> tuple[Row, ...]:
     negative number.
     """
     if name not in names():
-        raise _unknown("", "catalog", name, list(names()), "lineshaft.catalog.names()")
+        raise _unknown("", "catalog", name, list(names()), "`lineshaft catalog`")
     return read_table(_HERE / f"{name}.csv")
 
 
@@ -80,7 +80,7 @@ def find(table_name: str, name: str) -> Row:
         return row
     known = [n for r in table(table_name) for n in r.names]
     raise _unknown(
-        f"{table_name}.csv", table_name, name, known, f"lineshaft.catalog.table({table_name!r})"
+        f"{table_name}.csv", table_name, name, known, f"`lineshaft catalog {table_name}`"
     )
 
 
@@ -114,12 +114,13 @@ def _text_of(row: Row) -> str:
 def _unknown(where: str, key: str, name: str, known: list[str], lister: str) -> InputError:
     by_key = {key_of(n): n for n in known}
     close = difflib.get_close_matches(key_of(name), by_key, n=4, cutoff=0.5)
+    meant = f"did you mean {', '.join(by_key[k] for k in close)}? " if close else ""
     return InputError(
         Problem(
             where=where,
             key=key,
             found=f"there is no {name!r}",
-            allowed=f"did you mean {', '.join(by_key[k] for k in close)}?" if close else "",
-            fix=f"{lister} lists what there is",
+            allowed=", ".join(known) if len(known) <= 30 else "",
+            fix=f"{meant}{lister} lists what there is",
         )
     )

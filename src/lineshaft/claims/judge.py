@@ -16,7 +16,7 @@ from lineshaft.characterise import characterise
 from lineshaft.contracts.calendar import Calendar
 from lineshaft.errors import InputError, Problem
 from lineshaft.formulas import FormulaError, Scope, parse
-from lineshaft.kpis import MEASURES
+from lineshaft.kpis import MEASURES, named
 from lineshaft.line import simulate
 from lineshaft.lineage import Solved
 from lineshaft.parameters import assemble
@@ -24,7 +24,6 @@ from lineshaft.parameters.draws import draw
 from lineshaft.parameters.value import claim_checks
 from lineshaft.require import cycle, require
 from lineshaft.scenario import Scenario
-from lineshaft.scenario.complaints import suggestion
 from lineshaft.scenario.register import (
     Claim,
     CycleTest,
@@ -36,6 +35,7 @@ from lineshaft.scenario.register import (
 from lineshaft.tables import Array
 from lineshaft.units import QuantityError, format_quantity
 from lineshaft.units import parse as quantity
+from lineshaft.words import or_none, suggestion
 
 Word = Literal["supported", "contradicted", "undetermined"]
 T = TypeVar("T")
@@ -143,9 +143,7 @@ class _Bench:
             why = f"{claim.means}: there is none in this run"
             return Verdict(claim, "undetermined", why, _run(test), "none")
         yes, no = (float(test_of(known).mean()) for test_of in (supported, contradicted))
-        word: Word = (
-            "supported" if yes >= SURE else "contradicted" if no >= SURE else "undetermined"
-        )
+        word = _word(yes >= SURE, no >= SURE)
         low, high = (float(q) for q in np.quantile(known, (0.1, 0.9)))
         text = format_quantity(median, test.unit)
         ends = " to ".join(format_quantity(v, test.unit) for v in (low, high))
@@ -172,8 +170,8 @@ class _Bench:
         check = claim_checks(scenario)[names.index(test.claim)]
         claimed, reported = check.claimed_usd, check.reported_usd
         numbers: dict[str, float | str | None] = {
-            "claimed_usd": _plain(claimed),
-            "reported_usd": _plain(reported),
+            "claimed_usd": or_none(claimed),
+            "reported_usd": or_none(reported),
         }
         by = f"the claim check of {test.scenario}: {test.claim}"
         told = format_quantity(claimed, "USD")
@@ -183,13 +181,13 @@ class _Bench:
         ratio = claimed / reported
         numbers["ratio"] = ratio
         said = format_quantity(reported, "USD")
-        same = abs(ratio - 1) <= SAME
         rest = [f.text for f in check.findings if f.rule in ("unit slip", "implied revenue")]
         why = f"{told} is claimed and {said} was reported: a ratio of {ratio:.3g}. " + "; ".join(
             rest
         )
-        word: Word = "supported" if same else "contradicted"
-        return Verdict(claim, word, why, by, f"{told} against {said} reported", numbers)
+        same = abs(ratio - 1) <= SAME
+        figure = f"{told} against {said} reported"
+        return Verdict(claim, _word(same, not same), why, by, figure, numbers)
 
     def _required(self, test: RequireTest) -> dict[str, Any]:
         def asked(target: str) -> str | None:
@@ -234,7 +232,7 @@ class _Bench:
             )
         numbers = {"asked": asked, "largest": largest, "low": low, "high": high}
         figure = f"supply carries {shown} [{least} to {most}]"
-        return Verdict(claim, _within(asked, low, high), why, by, figure, numbers)
+        return Verdict(claim, _word(asked <= low, asked > high), why, by, figure, numbers)
 
     def _cycle(self, claim: Claim, test: CycleTest) -> Verdict:
         found = cycle(self._scenario(test.scenario))
@@ -249,20 +247,13 @@ class _Bench:
             f"{found.held_by}; claimed are {test.years}."
         )
         ends = {"years": found.years, "low": found.low_years, "high": found.high_years}
-        word: Word = (
-            "supported"
-            if found.high_years <= test.years
-            else "contradicted"
-            if found.low_years > test.years
-            else "undetermined"
-        )
-        numbers = {key: _plain(value) for key, value in ends.items()}
+        word = _word(found.high_years <= test.years, found.low_years > test.years)
+        numbers = {key: or_none(value) for key, value in ends.items()}
         return Verdict(claim, word, why, by, f"{years} [{low} to {high}]", numbers)
 
 
-def _within(asked: float, low: float, high: float) -> Word:
-    """Whether what is asked can be carried with the pools at their low ends, or at none."""
-    return "supported" if asked <= low else "contradicted" if asked > high else "undetermined"
+def _word(bears_out: bool, speaks_against: bool) -> Word:
+    return "supported" if bears_out else "contradicted" if speaks_against else "undetermined"
 
 
 def _joint(claim: Claim, name: str, told: Mapping[str, Any], by: str) -> Verdict:
@@ -273,7 +264,7 @@ def _joint(claim: Claim, name: str, told: Mapping[str, Any], by: str) -> Verdict
     margins = joints[name]["margin"]
     worst, year = max((m, y) for m, y in zip(margins, told["years"], strict=True) if m is not None)
     why = f"In {year} {name}: {worst:.3g} times what supply can reach by then."
-    word: Word = "supported" if worst <= 1 else "contradicted"
+    word = _word(worst <= 1, worst > 1)
     figure = f"{worst:.3g} times what can be reached"
     return Verdict(claim, word, why, by, figure, {"margin": worst, "year": float(year)})
 
@@ -284,7 +275,7 @@ def _larger(claim: Claim, test: LargerTest) -> Verdict:
         groups = sorted({str(r.get("group")) for r in catalog.table(test.table) if r.get("group")})
         raise InputError(_unknown("larger.group", str(test.group), groups))
     below = [r for r in rows if r.number(test.column) < test.usd]
-    word: Word = "supported" if len(below) > test.share * len(rows) else "contradicted"
+    larger = len(below) > test.share * len(rows)
     told = format_quantity(test.usd, "USD")
     above = ", ".join(
         f"{r.text('name')} {format_quantity(r.number(test.column), 'USD')}"
@@ -295,7 +286,8 @@ def _larger(claim: Claim, test: LargerTest) -> Verdict:
     why += f"; not than {above}." if above else "."
     numbers: dict[str, float | str | None] = {"larger_than": len(below), "of": len(rows)}
     cite = rows[0].cite()
-    return Verdict(claim, word, why, cite, f"larger than {len(below)} of {len(rows)}", numbers)
+    figure = f"larger than {len(below)} of {len(rows)}"
+    return Verdict(claim, _word(larger, not larger), why, cite, figure, numbers)
 
 
 def _solved(source: str, overrides: tuple[str, ...]) -> Solved:
@@ -318,11 +310,11 @@ def _values(book: Solved, test: FigureTest) -> Array:
             raise InputError(_unknown(f"figure.where.{key}", label, known))
         place = dims.index(key, label)
         at[key] = slice(place, place + 1)
-    text = next((what.formula for what in MEASURES if what.name == test.of), test.of)
+    known = [what.name for what in MEASURES]
+    text = named(test.of).formula if test.of in known else test.of
     try:
         found = Scope(book, "", at=at).evaluate(parse(text))
     except FormulaError as error:
-        known = [what.name for what in MEASURES]
         fix = suggestion(test.of, known) or "see the language of formulas in the reference"
         raise InputError(Problem("", "figure.of", str(error), ", ".join(known), fix)) from None
     return np.asarray(found, dtype=float).reshape(-1)
@@ -346,10 +338,6 @@ def _condition(key: str, text: str, unit: str) -> Callable[[Array], Array]:
 def _run(test: FigureTest) -> str:
     changed = f" with {', '.join(test.set)}" if test.set else ""
     return f"{test.scenario}{changed}, {DRAWS} draws"
-
-
-def _plain(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _unknown(key: str, name: str, known: list[str]) -> Problem:

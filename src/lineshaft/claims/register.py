@@ -8,8 +8,8 @@ from pathlib import Path
 
 from lineshaft.errors import InputError, Problem
 from lineshaft.scenario import reading
-from lineshaft.scenario.complaints import suggestion
 from lineshaft.scenario.register import Claim, Register
+from lineshaft.words import suggestion
 
 
 def read(*files: Path | str, shipped: bool = True, only: Sequence[str] = ()) -> tuple[Claim, ...]:
@@ -43,6 +43,9 @@ def read(*files: Path | str, shipped: bool = True, only: Sequence[str] = ()) -> 
         for name in only
         if name not in names
     ]
+    if not names and not problems:
+        fix = "name a file with [[claim]] tables, or leave out --no-shipped"
+        problems.append(Problem("", "claims", "there is none to judge", "one or more", fix))
     if problems:
         raise InputError(problems)
     return tuple(claim for claim in found if not only or claim.name in only)

@@ -5,8 +5,11 @@ Exit status 0: done; 1: a check failed; 2: bad input.
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import typer
 
@@ -73,8 +76,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line. Input and run errors are told without a traceback, with status 2."""
     from lineshaft.errors import ConservationError, InputError, RunError
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may know fewer letters than names do
+            stream.reconfigure(errors="replace")
     try:
-        app(list(arguments) if arguments is not None else None, prog_name="lineshaft")
+        try:
+            app(list(arguments) if arguments is not None else None, prog_name="lineshaft")
+        finally:
+            sys.stdout.flush()
+    except SystemExit as end:  # typer ends with it after an interrupt and a closed pipe too
+        if _met(end, KeyboardInterrupt):
+            print("\nlineshaft: stopped; nothing half-written was kept", file=sys.stderr)
+        if _met(end, BrokenPipeError):
+            sys.exit(0)
+        raise
     except InputError as error:
         count = len(error.problems)
         print(error, file=sys.stderr)
@@ -89,8 +104,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "This is a fault of lineshaft, not of the scenario: please report it.", file=sys.stderr
         )
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("\nlineshaft: stopped; nothing half-written was kept", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:
+    except BrokenPipeError:  # nobody reads on, as with `| head`
+        _close_output()
         sys.exit(0)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"lineshaft: {where}{error.strerror or error}", file=sys.stderr)
+        _close_output()
+        sys.exit(2)
+
+
+def _met(error: BaseException | None, kind: type[BaseException]) -> bool:
+    """Whether the error, or what it was raised for, is of that kind."""
+    while error is not None and not isinstance(error, kind):
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return error is not None
+
+
+def _close_output() -> None:
+    """Forget what could not be written, or Python would try and complain again when it ends."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, TextIO
 
 import typer
@@ -20,6 +22,28 @@ OverrideOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key; may be repeated."),
 ]
+
+SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of all randomness.")]
+
+
+def stem(scenario: str | None, variant: str | None) -> str:
+    """What the folder of a run or a sweep is called after."""
+    name = "gigawatt" if scenario is None else "stdin" if scenario == "-" else Path(scenario).stem
+    return f"{name}-{variant}" if variant else name
+
+
+def again(
+    scenario: str | None,
+    variant: str | None = None,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+) -> list[str]:
+    """The words that ask for the same scenario once more, after a verb."""
+    found = [] if scenario is None else [scenario]
+    found += [] if variant is None else ["--variant", variant]
+    for override in overrides:
+        found += ["--set", override]
+    return found if seed is None else [*found, "--seed", str(seed)]
 
 
 class Progress:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lineshaft.cli.common import Progress
 
+if TYPE_CHECKING:
+    from lineshaft.runs import Run
+
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN…", help="Run folders.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders, two or more.")],
     keys: Annotated[
         bool, typer.Option("--keys/--no-keys", help="Solve again for each key that differs.")
     ] = True,
@@ -21,11 +26,10 @@ def compare(
     import json
 
     from lineshaft.compare import compare as compare_runs
-    from lineshaft.runs import Run
 
     progress = Progress()
     found = compare_runs(
-        [Run.read(run) for run in runs],
+        _read(runs),
         keys=keys,
         progress=lambda done, total: progress.note(f"solved again: {done} of {total}"),
     )
@@ -34,4 +38,21 @@ def compare(
         print(json.dumps(found.to_dict(), allow_nan=False, ensure_ascii=False))
         return
     print(found.text())
-    print(f"\nNext: lineshaft explain {runs[-1]} value.enterprise_value_usd")
+    words = ["lineshaft", "explain", str(runs[-1]), "value.enterprise_value_usd"]
+    print(f"\nNext:\n  {shlex.join(words)}")
+
+
+def _read(folders: Sequence[Path]) -> list[Run]:
+    """The runs in the folders; RunError with every folder that holds none."""
+    from lineshaft.errors import RunError
+    from lineshaft.runs import Run
+
+    found, wrong = [], []
+    for folder in folders:
+        try:
+            found.append(Run.read(folder))
+        except RunError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise RunError("\n".join(wrong))
+    return found

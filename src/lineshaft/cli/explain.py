@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -43,4 +44,5 @@ def explain(
         plain = tree.to_dict(JSON_DEPTH if depth is None else depth)
         print(json.dumps(plain, allow_nan=False, ensure_ascii=False))
         return
-    print(tree.text(lines, depth).replace("lineshaft explain RUN", f"lineshaft explain {run}"))
+    asked = shlex.join(["lineshaft", "explain", str(run)])
+    print(tree.text(lines, depth).replace("lineshaft explain RUN", asked))

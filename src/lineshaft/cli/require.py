@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lineshaft.cli.common import OverrideOption, Progress, ScenarioArgument, VariantOption
+from lineshaft.cli.common import OverrideOption, Progress, ScenarioArgument, VariantOption, again
 
 
 def require(
@@ -46,12 +47,15 @@ def require(
     the target; every joint is compared with what supply can reach.
     """
     from lineshaft.api import read, record
+    from lineshaft.errors import RunError
     from lineshaft.require import require as ask
     from lineshaft.require import write
     from lineshaft.require.write import free
 
     if output is not None:
         free(output)
+    if run is not None and run.exists():
+        raise RunError(f"{run} exists; choose another folder with --run, or remove it first")
     progress = Progress()
     found = ask(
         read(scenario, variant=variant, overrides=override or []),
@@ -73,13 +77,14 @@ def require(
     progress.line("")
     print(found.text())
     print("\nNext:")
-    if output is None:
-        print("  add -o required.toml to keep the scenario that it takes")
-    else:
-        print(f"  lineshaft run {output}")
-    if run is None:
-        print("  add --run runs/required to see its forward run, with the line lit from the right")
-    print("  lineshaft catalog pools")
+    same = ["require", *again(scenario, variant, override or ())]
+    asked = {"--value": value, "--revenue": revenue, "--daa": daa, "--by": by}
+    same += [word for name, text in asked.items() if text for word in (name, text)]
+    same += [word for text in share or () for word in ("--share", text)]
+    steps = [["run", str(output)] if output else [*same, "-o", "required.toml"]]
+    steps += [] if run else [[*same, "--run", "runs/required"]]
+    for words in (*steps, ["catalog", "pools"]):
+        print(f"  {shlex.join(['lineshaft', *words])}")
 
 
 def _shares(texts: list[str]) -> dict[str, float]:
@@ -91,9 +96,12 @@ def _shares(texts: list[str]) -> dict[str, float]:
     for text in texts:
         name, equals, share = text.partition("=")
         try:
-            found[name.strip()] = parse(share if equals else text, "1")
+            if not equals:
+                raise QuantityError(f"{text!r} gives no share")
+            found[name.strip()] = parse(share, "1")
         except QuantityError as error:
-            problems.append(Problem("--share", name, error.found, "POOL=SHARE", error.fix))
+            allowed = "POOL=SHARE, for example packages=40%"
+            problems.append(Problem("", "--share", error.found, allowed, error.fix))
     if problems:
         raise InputError(problems)
     return found

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lineshaft.cli.common import OverrideOption, Progress, ScenarioArgument, VariantOption
+from lineshaft.cli.common import (
+    OverrideOption,
+    Progress,
+    ScenarioArgument,
+    SeedOption,
+    VariantOption,
+    again,
+    stem,
+)
 
 if TYPE_CHECKING:
     from lineshaft.characterise import Curves
@@ -35,7 +45,7 @@ def run(
     scenario: ScenarioArgument = None,
     variant: VariantOption = None,
     draws: Annotated[int, typer.Option("--draws", min=0, help="Monte Carlo draws.")] = 0,
-    seed: Annotated[int | None, typer.Option("--seed", help="Seed of all randomness.")] = None,
+    seed: SeedOption = None,
     override: OverrideOption = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Run folder; must not exist yet.")
@@ -48,13 +58,15 @@ def run(
     ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="NDJSON on stdout.")] = False,
 ) -> None:
-    """Run a scenario: ten years, month by month, into a run folder with a report."""
+    """Run a scenario month by month, into a run folder with a report."""
     from lineshaft.api import read, record, seeded
+    from lineshaft.kpis import named
     from lineshaft.runs import next_folder
+    from lineshaft.words import aligned, paragraph
 
     progress = Progress()
     asked = seeded(read(scenario, variant=variant, overrides=override or []), seed)
-    folder = output or next_folder(Path("runs"), _stem(scenario, variant))
+    folder = output or next_folder(Path("runs"), stem(scenario, variant), begun=True)
     info = record(
         asked,
         folder,
@@ -68,13 +80,15 @@ def run(
         last = {"run": str(folder), "kpis": info["kpis"], "checks": info["checks"]}
         print(json.dumps(last, allow_nan=False))
         return
-    print(f"\n{info['scenario']}: {info['months']} months from {info['start']}", end="")
-    print(f", {info['draws']} draws [p10 – p90]" if info["draws"] else "")
-    for kpi in (info["kpis"][name] for name in HEADLINES):
+    print(f"\n{info['scenario']}: {_counted(info['months'], 'month')} from {info['start']}", end="")
+    print(f", {_counted(info['draws'], 'draw')} [p10 – p90]" if info["draws"] else "")
+    rows = []
+    for name in HEADLINES:
+        what, kpi = named(name), info["kpis"][name]
         if kpi["value"]:
-            when = kpi["month"] if kpi["window"] != "at once" else ""
-            line = f"  {kpi['meaning'] + ', ' + kpi['window']:64} {kpi['text']:>34}  {when}"
-            print(line.rstrip())
+            rows.append((what.title, kpi["text"], kpi["month"] if what.window != "at once" else ""))
+    for line in aligned(rows) or ["Nothing is built, served, sold or spent."]:
+        print(f"  {line}")
     if info["binding"]:
         print("\nWhat limits the work, by year (in brackets the demand that is not done)")
         for year, reasons in info["binding"].items():
@@ -87,17 +101,36 @@ def run(
     for name, verdicts in info["claims"].items():
         print(f"\nClaim: {name}")
         for verdict in verdicts:
-            print(f"  {verdict}")
+            print(paragraph(f"  {verdict}", indent="    "))
     for note in info["notes"]:
-        print(f"\nNote: {note}")
+        print(f"\n{paragraph(f'Note: {note}')}")
     print(f"\nReport: {report.resolve()}")
     print("\nNext:")
-    again = scenario or ""
-    if not draws:
-        print(f"  lineshaft run {again} --draws 1000".replace("  -", " -"))
-    print(f"  lineshaft explain {folder} value.enterprise_value_usd")
-    print(f"  lineshaft sweep {again} --indices sobol".replace("  -", " -"))
-    print(f"  lineshaft require {again} --value 9.3T".replace("  -", " -"))
+    same = again(scenario, variant, override or (), seed)
+    if scenario == "-":
+        same = [str(folder / "scenario.toml")]
+    for words in _next(same, folder, info):
+        print(f"  {shlex.join(['lineshaft', *words])}")
+
+
+def _next(same: Sequence[str], folder: Path, info: Mapping[str, Any]) -> Iterator[list[str]]:
+    """What to ask next, as words after `lineshaft`; `same` are those that ask for the scenario."""
+    from lineshaft.units import format_quantity
+
+    if not info["draws"]:
+        yield ["run", *same, "--draws", "1000"]
+    yield ["explain", str(folder), "value.enterprise_value_usd"]
+    yield ["sweep", *same, "--indices", "sobol"]
+    for target in ("value.enterprise_value_usd", "value.revenue_usd"):
+        worth = info["kpis"][target]["value"] or 0.0
+        if worth > 0:
+            option = "--value" if target == "value.enterprise_value_usd" else "--revenue"
+            yield ["require", *same, option, format_quantity(10 * worth, "USD").removeprefix("$")]
+            return
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _show_stations(outcome: Outcome, curves: Curves, progress: Progress, as_json: bool) -> None:
@@ -108,7 +141,9 @@ def _show_stations(outcome: Outcome, curves: Curves, progress: Progress, as_json
     for station in stations(outcome.tables):
         curve = made.get(station.stage)
         spent = "cached" if curve and curve.cached else f"{curve.seconds:.2f} s" if curve else ""
-        progress.line(f"{station.stage:8} {spent:>7}  {station.headline:58} {station.binding}")
+        progress.line(
+            f"{station.stage:8} {spent:>7}  {station.headline:58} {station.binding}".rstrip()
+        )
         if as_json:
             print(
                 json.dumps(
@@ -121,8 +156,3 @@ def _show_stations(outcome: Outcome, curves: Curves, progress: Progress, as_json
                     }
                 )
             )
-
-
-def _stem(scenario: str | None, variant: str | None) -> str:
-    name = "gigawatt" if scenario is None else "stdin" if scenario == "-" else Path(scenario).stem
-    return f"{name}-{variant}" if variant else name

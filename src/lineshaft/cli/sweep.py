@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,8 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lineshaft.cli.common import OverrideOption, Progress, ScenarioArgument, VariantOption
-from lineshaft.cli.run import _stem
+from lineshaft.cli.common import (
+    OverrideOption,
+    Progress,
+    ScenarioArgument,
+    SeedOption,
+    VariantOption,
+    again,
+    stem,
+)
 
 if TYPE_CHECKING:
     from lineshaft.sweep import Results
@@ -20,6 +28,8 @@ if TYPE_CHECKING:
 
 SHOWN = ("oversee.daa", "value.revenue_usd", "value.enterprise_value_usd", "value.irr")
 """Figures of which the lowest and the highest scenario are told, where none are named."""
+VALUE = "value.enterprise_value_usd"
+"""The figure by which a scenario is proposed to be run."""
 WIDE = 0.1
 """Interval of an index beyond which more samples are advised."""
 
@@ -37,7 +47,7 @@ def sweep(
     ] = None,
     draws: Annotated[int, typer.Option("--draws", min=0, help="Draws of each scenario.")] = 0,
     samples: Annotated[
-        int, typer.Option("--samples", min=0, help="Draw that many points, and take no grid.")
+        int, typer.Option("--samples", min=0, help="Draw so many points instead of a grid.")
     ] = 0,
     method: Annotated[
         str, typer.Option("--method", help="How points are drawn: sobol, random, morris.")
@@ -59,7 +69,7 @@ def sweep(
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="How many at once; all processors.")
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Seed of all randomness.")] = None,
+    seed: SeedOption = None,
     override: OverrideOption = None,
     output: Annotated[
         Path | None,
@@ -72,7 +82,7 @@ def sweep(
     from lineshaft.runs import next_folder
 
     progress = Progress()
-    folder = output or next_folder(Path("sweeps"), _stem(scenario, variant))
+    folder = output or next_folder(Path("sweeps"), stem(scenario, variant))
     if indices is not None:
         if vary or draws:
             both = "--vary" if vary else "--draws"
@@ -120,7 +130,7 @@ def sweep(
         progress.line(f"stopped at {bar.done} of {bar.total} scenarios; the same command goes on")
         raise typer.Exit(130) from None
     bar.end()
-    _tell(results, kpi or SHOWN, as_json)
+    _tell(results, kpi or SHOWN, as_json, again(scenario, variant, override or (), seed))
 
 
 def _indices(
@@ -141,9 +151,10 @@ def _indices(
     from lineshaft.api import read, seeded
     from lineshaft.characterise import characterise
     from lineshaft.errors import RunError
+    from lineshaft.kpis import VALUE
     from lineshaft.runs import writing
     from lineshaft.sweep.executors import named
-    from lineshaft.sweep.scenario_indices import KPI, scenario_indices, write
+    from lineshaft.sweep.scenario_indices import scenario_indices, write
 
     does = named(executor, workers)
     asked = seeded(read(scenario, variant=variant, overrides=overrides), seed)
@@ -157,7 +168,7 @@ def _indices(
         method=method,
         inputs=inputs,
         samples=samples,
-        kpis=kpis or (KPI,),
+        kpis=kpis or (VALUE,),
         executor=does,
         progress=bar,
     )
@@ -208,7 +219,7 @@ class _Bar:
             self.progress.line("the sweep was there already")
 
 
-def _tell(results: Results, kpis: Sequence[str], as_json: bool) -> None:
+def _tell(results: Results, kpis: Sequence[str], as_json: bool, same: Sequence[str]) -> None:
     info, rows = results.info, results.table
     problems = [row for row in rows.select(["scenario", "problem"]).to_pylist() if row["problem"]]
     if as_json:
@@ -229,38 +240,57 @@ def _tell(results: Results, kpis: Sequence[str], as_json: bool) -> None:
         print(f"\n{len(problems)} scenarios cannot be; scenario {first['scenario']}:")
         print(f"  {first['problem']}".replace("\n", "\n  "))
     print(f"\nResults: {(results.folder / 'results.parquet').resolve()}")
+    best = _ends(rows, VALUE)
+    if best:
+        sets = [
+            word for key in _inputs(rows) for word in ("--set", f"{key}={_short(best[1][key])}")
+        ]
+        print("\nNext, the scenario that is worth most:")
+        print(f"  {shlex.join(['lineshaft', 'run', *same, *sets])}")
 
 
 def _span(rows: Any, name: str) -> str:
     """The lowest and the highest value of a figure, and the scenarios that have it."""
+    from lineshaft.kpis import named
     from lineshaft.units import format_quantity
 
-    field = rows.schema.field(name)
-    unit, meaning = (field.metadata[key].decode() for key in (b"unit", b"meaning"))
-    inputs = [f.name for f in rows.schema if f.metadata[b"role"] == b"input"]
-    every = rows.select([*inputs, name]).to_pylist()
-    known = [row for row in every if row[name] is not None]
-    if not known:
-        return f"  {meaning}: none"
-    ends = []
-    for row in (min(known, key=lambda r: r[name]), max(known, key=lambda r: r[name])):
-        at = ", ".join(f"{key} = {_short(row[key])}" for key in inputs)
-        ends.append(f"{format_quantity(row[name], unit):>20}  at {at}")
-    return f"  {meaning}\n    from {ends[0]}\n    to   {ends[1]}"
+    what, ends = named(name), _ends(rows, name)
+    if not ends:
+        return f"  {what.title}: none"
+    low, high = (format_quantity(row[name], what.unit) for row in ends)
+    if low == high:
+        return f"  {what.title}\n    always {low:>18}"
+    lines = [f"  {what.title}"]
+    for word, text, row in zip(("from", "to  "), (low, high), ends, strict=True):
+        at = ", ".join(f"{key} = {_short(row[key])}" for key in _inputs(rows))
+        lines.append(f"    {word} {text:>20}  at {at}")
+    return "\n".join(lines)
+
+
+def _ends(rows: Any, name: str) -> tuple[dict[str, Any], ...]:
+    """The rows with the lowest and the highest value of a figure; none where none has one."""
+    if name not in rows.column_names:
+        return ()
+    every = rows.select([*_inputs(rows), name]).to_pylist()
+    known = sorted((row for row in every if row[name] is not None), key=lambda row: row[name])
+    return (known[0], known[-1]) if known else ()
+
+
+def _inputs(rows: Any) -> list[str]:
+    return [field.name for field in rows.schema if field.metadata[b"role"] == b"input"]
 
 
 def _tell_effects(results: Results, kpis: Sequence[str]) -> None:
-    from lineshaft.kpis import MEASURES
+    from lineshaft.kpis import named
     from lineshaft.units import format_quantity
 
-    units = {what.name: what.unit for what in MEASURES}
-    inputs = [f.name for f in results.table.schema if f.metadata[b"role"] == b"input"]
+    inputs = _inputs(results.table)
     for name in (name for name in kpis if name in results.info["kpis"]):
         found = results.morris(name)
-        rows = [("effect over the whole range", "mu*", "sigma")]
+        rows: list[tuple[str, ...]] = [("effect over the whole range", "mu*", "sigma")]
         for i in sorted(range(len(inputs)), key=lambda i: -found.mu_star[i]):
             pair = (found.mu_star[i], found.sigma[i])
-            rows.append((inputs[i], *(format_quantity(float(x), units[name]) for x in pair)))
+            rows.append((inputs[i], *(format_quantity(float(x), named(name).unit) for x in pair)))
         print(f"\n{name}")
         _print(rows)
 
@@ -269,10 +299,9 @@ def _tell_indices(found: ScenarioIndices, folder: Path, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"sweep": str(folder), **found.as_dict()}, allow_nan=False))
         return
-    from lineshaft.kpis import MEASURES
+    from lineshaft.kpis import named
     from lineshaft.units import format_quantity
 
-    measures = {what.name: what for what in MEASURES}
     picked = f" of {found.screened} uncertain ones" if found.screened else ""
     print(
         f"{found.scenario}: {len(found.inputs)} inputs{picked}, {found.samples} "
@@ -282,12 +311,12 @@ def _tell_indices(found: ScenarioIndices, folder: Path, as_json: bool) -> None:
     for row in found.rows():
         by_kpi.setdefault(row["kpi"], []).append(row)
     for kpi, rows in by_kpi.items():
-        print(f"\n{measures[kpi].meaning}, {measures[kpi].window} ({kpi})")
+        what = named(kpi)
+        print(f"\n{what.title} ({kpi})")
         if found.method == "sobol":
             _tell_sobol(rows)
         else:
-            unit = measures[kpi].unit
-            _tell_morris(rows, lambda x, unit=unit: format_quantity(x, unit))  # type: ignore[misc]
+            _tell_morris(rows, lambda x, unit=what.unit: format_quantity(x, unit))  # type: ignore[misc]
     for note in found.notes:
         print(f"\nNote: {note}")
     print(f"\nIndices: {(folder / 'indices.parquet').resolve()}")
@@ -320,11 +349,10 @@ def _tell_morris(rows: Sequence[dict[str, Any]], shown: Callable[[float], str]) 
 
 
 def _print(rows: Sequence[tuple[str, ...]]) -> None:
-    """Columns aligned, the first to the left."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for first, *rest in rows:
-        cells = [word.rjust(width) for word, width in zip(rest, widths[1:], strict=True)]
-        print("  ".join(("  " + first.ljust(widths[0]), *cells)).rstrip())
+    from lineshaft.words import aligned
+
+    for line in aligned(rows):
+        print(f"  {line}")
 
 
 def _short(value: object) -> str:

@@ -20,13 +20,12 @@ from typing import Any
 from lineshaft.compare.keys import Change, Share, differences, shares
 from lineshaft.compare.lines import Line, lines
 from lineshaft.errors import RunError
-from lineshaft.kpis import MEASURES
+from lineshaft.kpis import MEASURES, VALUE
 from lineshaft.runs import Run
 from lineshaft.units import format_quantity
 
 __all__ = ["Change", "Comparison", "Figure", "Line", "Move", "Share", "compare"]
 
-VALUE = "value.enterprise_value_usd"
 ROUNDING = 1e-12
 """Share of a figure below which a difference is rounding."""
 
@@ -110,7 +109,8 @@ def compare(
     in all). Raises RunError where the runs are not of the same months.
     """
     if len(runs) < 2:
-        raise RunError("a comparison wants two runs or more")
+        told = f"{runs[0].folder} alone" if runs else "nothing"
+        raise RunError(f"{told} cannot be compared: name two runs or more")
     _same_months(runs)
     names = _names(runs)
     figures = []

@@ -14,8 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from lineshaft.errors import InputError
+from lineshaft.kpis import VALUE
 from lineshaft.runs import Run
+from lineshaft.scenario import Scenario
 from lineshaft.scenario.locate import join
+from lineshaft.scenario.reading import read
+from lineshaft.sweep.field import field_at
+from lineshaft.units import format_quantity
+from lineshaft.words import shortened
 
 MOST = 12
 """Keys that are changed one by one; more are taken together by their tables."""
@@ -45,12 +51,28 @@ class Share:
 
 
 def differences(runs: Sequence[Run]) -> tuple[Change, ...]:
-    """The scenario keys that differ between the runs, in the order of the scenario."""
+    """The scenario keys that differ between the runs and move something, in their order."""
     trees = [_tree(run) for run in runs]
     paths = dict.fromkeys(p for tree in trees[1:] for p in _differing(trees[0], tree, ()))
+    scenarios = [read(tree, model=Scenario) for tree in trees]
     return tuple(
-        Change(join(path), tuple(_shown(_get(tree, path)) for tree in trees)) for path in paths
+        Change(join(path), _texts([_get(tree, path) for tree in trees], _unit(scenarios, path)))
+        for path in paths
+        if path not in IDLE
     )
+
+
+def _unit(scenarios: Sequence[Scenario], path: Path) -> str:
+    """The unit of the quantity at a path, "" where it is none."""
+    fields = (field_at(scenario, path) for scenario in scenarios)
+    return next((field.unit for field in fields if field is not None), "")
+
+
+def _texts(values: Sequence[Any], unit: str) -> tuple[str, ...]:
+    """The values for people; as written where three figures would not tell them apart."""
+    texts = tuple(_shown(value, unit) for value in values)
+    written = tuple(_shown(value) for value in values)
+    return texts if len(set(texts)) == len(set(written)) else written
 
 
 def shares(
@@ -110,15 +132,13 @@ def _value(tree: Tree) -> float | None:
     """The enterprise value of a scenario; None where it cannot be."""
     from lineshaft.characterise import characterise
     from lineshaft.line import run
-    from lineshaft.scenario import Scenario
-    from lineshaft.scenario.reading import read
 
     try:
         scenario = read(tree, model=Scenario)
         outcome = run(scenario, characterise(scenario))
     except InputError:
         return None
-    return outcome["value.enterprise_value_usd"].value
+    return outcome[VALUE].value
 
 
 def _differing(a: Any, b: Any, path: Path) -> Iterator[Path]:
@@ -196,11 +216,18 @@ def _grouped(paths: Sequence[Path]) -> dict[str, list[Path]]:
     return found
 
 
-def _shown(value: Any) -> str:
+def _called(item: Any) -> str:
+    return str(item.get("name") or _shown(item)) if isinstance(item, dict) else str(item)
+
+
+def _shown(value: Any, unit: str = "") -> str:
     if value is None:
         return "–"
     if isinstance(value, dict):
         inner = ", ".join(f"{k} = {_shown(v)}" for k, v in value.items() if k != "name")
-        return f"{{{inner}}}" if len(inner) <= 40 else f"{{{inner[:39]}…}}"
-    text = f"{value:g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= 42 else f"{text[:41]}…"
+        return f"{{{shortened(inner, 40)}}}"
+    if isinstance(value, list):
+        return shortened(", ".join(map(_called, value)), 42) or "none"
+    if unit not in ("", "1") and isinstance(value, (int, float)):
+        return format_quantity(value, unit)
+    return shortened(f"{value:g}" if isinstance(value, float) else str(value), 42)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lineshaft.contracts.worth import CAPEX, OPEX, REVENUE
 from lineshaft.explain.book import RunBook
 from lineshaft.explain.walk import factors
 from lineshaft.formulas import Scope
@@ -20,8 +21,8 @@ from lineshaft.lineage import formulas
 from lineshaft.runs import Run
 from lineshaft.tables import Array
 
-OPEX = ("energy", "people", "staff", "rent", "maintenance", "escape")
-CAPEX = ("construction", "accelerator", "robot")
+SOLD = ("task_revenue_usd", "token_revenue_usd")
+"""Lines of revenue that are shown by kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +71,12 @@ class _Cash:
         book = RunBook(run)
         worth = run.worth
         found = {(kind, "revenue"): path for kind, path in _sold(book).items()}
-        found["leases", "revenue"] = worth["lease_revenue_usd"][:, 0]
-        found["take-or-pay", "revenue"] = worth["contract_revenue_usd"][:, 0]
-        for name in OPEX:
-            found[name, "opex"] = -worth[f"{name}_usd"][:, 0]
-        for name in CAPEX:
-            found[name, "capex"] = -worth[f"{name}_usd"][:, 0]
+        for name, column in REVENUE.items():
+            if column not in SOLD:
+                found[name, "revenue"] = worth[column][:, 0]
+        for group, columns in (("opex", OPEX), ("capex", CAPEX)):
+            for name, column in columns.items():
+                found[name, group] = -worth[column][:, 0]
         receipts, payments, revenue, opex, capex, free = (
             worth[f"{name}_usd"][:, 0]
             for name in ("receipts", "payments", "revenue", "opex", "capex", "free_cash_flow")
@@ -90,8 +91,8 @@ class _Cash:
 def _sold(book: RunBook) -> dict[str, Array]:
     """[month] sales by kind, tasks and tokens alike."""
     total: dict[str, Array] = {}
-    for name in ("worth.task_revenue_usd", "worth.token_revenue_usd"):
-        tree = formulas()[name].tree
+    for column in SOLD:
+        tree = formulas()[f"worth.{column}"].tree
         assert isinstance(tree, ast.Call)
         by_kind = Scope(book, "worth", ("month", "kind")).evaluate(tree.args[0])
         for i, kind in enumerate(book.labels("kind")):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lineshaft.units import format_quantity
+from lineshaft.words import aligned
 
 if TYPE_CHECKING:
     from lineshaft.compare import Comparison, Figure, Move
@@ -17,7 +18,7 @@ def text(found: Comparison) -> str:
     if found.changes:
         lines += ["", "What was asked differently"]
         rows = [(change.key, *change.values) for change in found.changes]
-        lines += _table([("", *found.runs), *rows])
+        lines += aligned([("", *found.runs), *rows])
     else:
         lines += ["", "Nothing was asked differently."]
     for move in found.moves:
@@ -37,7 +38,7 @@ def _figures(found: Comparison) -> Iterator[str]:
         for i in range(1, len(found.runs)):
             row += [figure.texts[i], *_changed(figure, i)]
         rows.append(tuple(row))
-    yield from _table(rows)
+    yield from aligned(rows)
 
 
 def _changed(figure: Figure, run: int) -> tuple[str, str]:
@@ -46,7 +47,7 @@ def _changed(figure: Figure, run: int) -> tuple[str, str]:
         return "", ""
     if change == 0:
         return "same", ""
-    return _signed(change, figure.unit), "" if percent is None else f"{percent:+.3g} %"
+    return _signed(change, figure.unit), "" if percent is None else _percent(percent)
 
 
 def _move(first: str, move: Move) -> Iterator[str]:
@@ -63,12 +64,21 @@ def _move(first: str, move: Move) -> Iterator[str]:
         if len(lines) > 1 or group == "terminal value":
             lines.sort(key=lambda line: -abs(line.change_usd))
             rows += [(f"    {line.name}", _usd(line.change_usd)) for line in lines]
-    yield from _table(rows or [("  nothing", "")])
+    yield from aligned(rows or [("  nothing", "")])
     if move.keys:
         yield ""
         yield "The same by what was asked differently"
         shares = [(f"  {share.key}", _usd(share.change_usd), share.note) for share in move.keys]
-        yield from _table(shares, notes=True)
+        yield from aligned(shares, left=(0, -1))
+
+
+def _percent(percent: float) -> str:
+    """In per cent of the first, and as a multiple of it where that is easier to read."""
+    return (
+        f"{f'{percent:+#.3g}'.rstrip('.')} %"
+        if percent < 999.5
+        else f"× {format_quantity(1 + percent / 100, '1')}"
+    )
 
 
 def _usd(value: float) -> str:
@@ -78,13 +88,3 @@ def _usd(value: float) -> str:
 def _signed(value: float, unit: str) -> str:
     shown = format_quantity(value, unit)
     return shown if shown.startswith("-") else f"+{shown}"
-
-
-def _table(rows: Sequence[Sequence[str]], notes: bool = False) -> Iterator[str]:
-    """Rows with the first column to the left, and the last too where it holds notes."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for first, *rest in rows:
-        cells = [f"{cell:>{width}}" for cell, width in zip(rest, widths[1:], strict=True)]
-        if notes:
-            cells[-1] = rest[-1]
-        yield "  ".join([f"{first:{widths[0]}}", *cells]).rstrip()

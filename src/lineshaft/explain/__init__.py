@@ -21,7 +21,7 @@ its source) and in cells of the catalog.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 
 from lineshaft.errors import InputError, Problem, RunError
@@ -29,9 +29,10 @@ from lineshaft.explain.book import RunBook
 from lineshaft.explain.node import Node
 from lineshaft.explain.walk import Place, Walker
 from lineshaft.formulas import keys_of
-from lineshaft.kpis import MEASURES, named
+from lineshaft.kpis import MEASURES, Measure, named
 from lineshaft.lineage import formulas
 from lineshaft.runs import Run
+from lineshaft.words import suggestion
 
 __all__ = ["Node", "explain", "explainable"]
 
@@ -56,20 +57,20 @@ def explain(
     was written by a version with other formulas.
     """
     _known(name)
-    book = RunBook(run, draw)
-    figures = {what.name for what in MEASURES}
-    if name in figures and name not in formulas():
-        if at:
-            raise InputError(
-                Problem("", "at", ", ".join(at), "nothing: a headline figure has none")
-            )
+    problems = list(_wrong_draw(run, draw))
+    book = RunBook(run, None if problems else draw)
+    if name in _figures():
         what = named(name)
-        if month is not None and what.window == "at once":
-            fix = f"leave --month out; {what.columns[0]} is over the whole run"
-            raise InputError(Problem("", "month", f"{name} has no month", "", fix))
-        root = Walker(book, None if month is None else _month(book, month)).figure(what)
+        problems += _wrong_labels(name, what.columns, at)
+        end, wrong = _end(book, what, month)
+        problems += wrong
+        if problems:
+            raise InputError(problems)
+        root = Walker(book, end).figure(what)
     else:
-        places = _places(book, name, month, at)
+        places, wrong = _places(book, name, month, at)
+        if problems + wrong:
+            raise InputError(problems + wrong)
         root = Walker(book).column(name, Place(name.split(".")[0], places))
     _check(run, root)
     return root
@@ -78,6 +79,37 @@ def explain(
 def explainable() -> tuple[str, ...]:
     """Every name that can be explained: headline figures, then columns."""
     return tuple(dict.fromkeys((*(what.name for what in MEASURES), *formulas())))
+
+
+def _figures() -> set[str]:
+    """Headline figures that are no columns."""
+    return {what.name for what in MEASURES} - set(formulas())
+
+
+def _wrong_draw(run: Run, draw: int | None) -> Iterator[Problem]:
+    drawn = int(run.info["draws"])
+    if draw is not None and not 1 <= draw <= drawn:
+        allowed = f"1 to {drawn}" if drawn else "none: the run has no draws"
+        fix = "" if drawn else "run it again with --draws"
+        yield Problem("", "--draw", f"no draw {draw}", allowed, fix)
+
+
+def _wrong_labels(name: str, columns: Sequence[str], at: Sequence[str]) -> Iterator[Problem]:
+    if at:
+        keyed = [c for c in columns if set(keys_of(c.partition(".")[0])) - {"month"}]
+        fix = f"explain one of its columns: {', '.join(keyed)}" if keyed else "leave it out"
+        found = f"{', '.join(at)}: {name} is over all kinds, sites and models"
+        yield Problem("", "--at", found, "nothing", fix)
+
+
+def _end(book: RunBook, what: Measure, month: str | None) -> tuple[int | None, list[Problem]]:
+    """The month that a headline figure is to end with; None for its own."""
+    if month is None:
+        return None, []
+    if what.window == "at once":
+        fix = f"leave --month out; {what.columns[0]} is over the whole run"
+        return None, [Problem("", "--month", f"{what.name} has no month", "", fix)]
+    return _month(book, month)
 
 
 def _known(name: str) -> None:
@@ -90,44 +122,45 @@ def _known(name: str) -> None:
         Problem(
             "",
             name,
-            "no headline figure or column has this name",
-            ", ".join(what.name for what in MEASURES),
+            f"no headline figure or column is called {name!r}",
+            f"{', '.join(what.name for what in MEASURES)}, or a column as table.column",
             f"did you mean {', '.join(close[:4])}?" if close else "",
         )
     )
 
 
-def _month(book: RunBook, month: str) -> int:
+def _month(book: RunBook, month: str) -> tuple[int, list[Problem]]:
     labels = book.labels("month")
-    if month not in labels:
-        raise InputError(Problem("", "month", repr(month), f"{labels[0]} to {labels[-1]}"))
-    return labels.index(month)
+    if month in labels:
+        return labels.index(month), []
+    fix = suggestion(month, [label for label in labels if label[:4] == month[:4]] or labels)
+    allowed = f"a month from {labels[0]} to {labels[-1]}"
+    return 0, [Problem("", "--month", f"no month {month!r}", allowed, fix)]
 
 
-def _places(book: RunBook, name: str, month: str | None, at: Sequence[str]) -> dict[str, int]:
+def _places(
+    book: RunBook, name: str, month: str | None, at: Sequence[str]
+) -> tuple[dict[str, int], list[Problem]]:
     """Positions by key for a column, of its month and of the labels that are named."""
     keys = keys_of(name.split(".")[0])
     book.table(name.split(".")[0])
     found: dict[str, int] = {}
+    problems: list[Problem] = []
     if "month" in keys:
-        found["month"] = book.months - 1 if month is None else _month(book, month)
+        found["month"] = book.months - 1
+        if month is not None:
+            found["month"], problems = _month(book, month)
     elif month is not None:
-        raise InputError(Problem("", "month", f"{name} has no month"))
-    problems = []
+        problems.append(Problem("", "--month", f"{name} has no month", "", "leave it out"))
     for label in at:
         homes = [key for key in keys if key != "month" and label in book.labels(key)]
         if homes:
             found[homes[0]] = book.labels(homes[0]).index(label)
             continue
         known = [word for key in keys if key != "month" for word in book.labels(key)]
-        close = get_close_matches(label, known, n=1)
-        fix = f"did you mean {close[0]!r}?" if close else ""
-        problems.append(
-            Problem("", "at", f"{name} has no {label!r}", ", ".join(known) or "nothing", fix)
-        )
-    if problems:
-        raise InputError(problems)
-    return found
+        missing, allowed = f"{name} has no {label!r}", ", ".join(known) or "nothing"
+        problems.append(Problem("", "--at", missing, allowed, suggestion(label, known)))
+    return found, problems
 
 
 def _check(run: Run, root: Node) -> None:

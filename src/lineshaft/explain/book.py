@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from lineshaft.contracts.calendar import Calendar
-from lineshaft.errors import InputError, Problem
 from lineshaft.formulas import FormulaError, columns_of, keys_of
 from lineshaft.runs import Run
 from lineshaft.tables import Array, Dims, Table
@@ -25,13 +24,7 @@ class RunBook:
     """The book of a run, in the sense of `lineshaft.formulas.Book`."""
 
     def __init__(self, run: Run, draw: int | None = None) -> None:
-        """`draw` counts from 1; None is the median case. Raises InputError for a draw that the
-        run does not have."""
-        drawn = int(run.info["draws"])
-        if draw is not None and not 1 <= draw <= drawn:
-            allowed = f"1 to {drawn}" if drawn else "none: the run has no draws"
-            fix = "" if drawn else "run it again with --draws"
-            raise InputError(Problem("", "draw", str(draw), allowed, fix))
+        """`draw` is one of the run's, counted from 1; None is the median case."""
         self.run, self.draw = run, draw
         self._read: dict[str, Table] = {}
 
@@ -78,7 +71,7 @@ class RunBook:
         from lineshaft.scenario import Scenario
         from lineshaft.scenario.reading import read
 
-        return read(self.run.scenario_text, model=Scenario)
+        return read(self.run.folder / "scenario.toml", model=Scenario)
 
     @cached_property
     def calendar(self) -> Calendar:

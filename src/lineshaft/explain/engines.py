@@ -11,7 +11,7 @@ from typing import Any
 from lineshaft import __version__
 from lineshaft.cache import engine_digest
 from lineshaft.explain.node import Node
-from lineshaft.lineage import STAGES
+from lineshaft.line import LINE
 
 
 def engine_node(name: str, called: str, asked: Callable[[], tuple[Node, ...]] = tuple) -> Node:
@@ -19,7 +19,7 @@ def engine_node(name: str, called: str, asked: Callable[[], tuple[Node, ...]] = 
     the nodes of the keys that a curve was made with."""
     stage, _, what = name.partition(".")
     version = f"of {stage}: lineshaft {__version__}"
-    if stage in STAGES:
+    if stage in LINE:
         version += f", engine {engine_digest(stage)[:8]}"
     return Node(
         f"{called} {what.replace('_', ' ')}", "engine", math.nan, "", "by",

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from lineshaft import catalog
 from lineshaft.errors import InputError
 from lineshaft.explain.book import RunBook
 from lineshaft.explain.engines import engine_node
@@ -18,17 +17,18 @@ from lineshaft.scenario.capital import Round
 from lineshaft.scenario.distributions import Distribution
 from lineshaft.scenario.fields import Section, quantity_of
 from lineshaft.scenario.floor import Robots
+from lineshaft.scenario.inputs import UNSOURCED
+from lineshaft.scenario.inputs import origin as origin_of
 from lineshaft.scenario.reading import read
-from lineshaft.scenario.work import usual
 from lineshaft.units import format_quantity
 
-_CHOICES: Mapping[type[Section], tuple[str, str]] = {
-    Kind: ("work", ""),
-    Robots: ("robot", "robots"),
-    Agents: ("capability", "capabilities"),
-    Round: ("row", "rounds"),
+_CHOICES: Mapping[type[Section], str] = {
+    Kind: "work",
+    Robots: "robot",
+    Agents: "capability",
+    Round: "row",
 }
-"""Sections whose defaults follow from a choice: the field, and the catalog table that it names."""
+"""Sections whose defaults follow from a choice, and the field that makes it."""
 
 
 def leaves(book: RunBook, stage: str, name: str, where: Mapping[str, str]) -> tuple[Node, ...]:
@@ -116,7 +116,7 @@ def _default(section: Section, field: str) -> Any:
         plain, kind = info.get_default(call_default_factory=True), quantity_of(info)
         return plain if kind is None or plain is None or info.is_required() else kind.read(plain)
     said = [name for name, each in model.model_fields.items() if each.is_required()]
-    said.append(_CHOICES[model][0])
+    said.append(_CHOICES[model])
     needed = tuple((name, _toml(getattr(section, name))) for name in said if name != field)
     found = _bare(model, needed)
     return _NOTHING if found is None else getattr(found, field)
@@ -139,29 +139,9 @@ def _toml(value: Any) -> Any:
 
 
 def _source(section: Section, field: str) -> tuple[str, str]:
-    """Source and confidence of a default."""
-    if isinstance(section, Kind):
-        try:
-            found = usual(section.work, field)
-        except KeyError:
-            pass
-        else:
-            return found.source, found.confidence
-    model = type(section)
-    _, table = _CHOICES.get(model, ("", ""))
-    extra = model.model_fields[field].json_schema_extra
-    said = extra if isinstance(extra, dict) else {}
-    if table and "x-source" not in said:
-        name = getattr(section, _CHOICES[model][0])
-        row = catalog.find(table, name) if name else None
-        column = _COLUMNS.get(field, field)
-        if row is not None and column in row:
-            return row.cite(), row.confidence_of(column)
-    return str(said.get("x-source", "")), str(said.get("x-confidence", ""))
-
-
-_COLUMNS = {"horizon": "p50_minutes", "horizon_date": "release", "pre_usd": "pre_money_usd"}
-"""Columns of the catalog that have another name than the field whose default they are."""
+    """Source and confidence of a default; blank where nobody published it."""
+    source, confidence = origin_of(section, field)
+    return "" if source == UNSOURCED else source, confidence
 
 
 def _own_source(section: Section) -> tuple[str, str]:

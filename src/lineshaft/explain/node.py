@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from lineshaft.words import or_none
+
 Kind = Literal[
     "figure", "column", "parameter", "expression", "part", "rest", "number", "path", "lag",
     "engine", "key", "catalog", "again",
@@ -90,7 +92,7 @@ class Node:
         plain: dict[str, Any] = {
             "name": self.name,
             "kind": self.kind,
-            "value": self.value if math.isfinite(self.value) else None,
+            "value": or_none(self.value),
             "unit": self.unit,
         }
         words = ("role", "title", "how", "meaning", "formula", "stage", "written", "origin")

@@ -8,10 +8,12 @@ import math
 from collections.abc import Iterator
 from html import escape
 from itertools import count
+from shlex import quote
 
 from lineshaft.explain import units
 from lineshaft.explain.node import ARITHMETIC, Node
 from lineshaft.formulas import columns_of, names, parse
+from lineshaft.words import shortened
 
 WIDTH = 118
 _NAME, _VALUE = 50, 12
@@ -124,10 +126,10 @@ def _lines(
     if len(left) > _NAME:
         yield left
         left = tail
-    yield f"{left:{_NAME}}{value:>{_VALUE}}  {_cut(_remark(node), _ROOM)}".rstrip()
+    yield f"{left:{_NAME}}{value:>{_VALUE}}  {shortened(_remark(node), _ROOM)}".rstrip()
     if node.source:
         trust = f" (confidence {node.confidence})" if node.confidence else ""
-        yield f"{tail}  source: {_cut(node.source, WIDTH - len(tail) - 28)}{trust}"
+        yield f"{tail}  source: {shortened(node.source, WIDTH - len(tail) - 28)}{trust}"
     if not is_open:
         return
     children, nothing = _told(node)
@@ -164,10 +166,6 @@ def _remark(node: Node) -> str:
     return " · ".join(part for part in said if part)
 
 
-def _cut(words: str, room: int) -> str:
-    return words if len(words) <= room else f"{words[: room - 1].rstrip()}…"
-
-
 def _command(node: Node) -> str:
     """What shows more of a node: its column, or the first that its formula names."""
     if node.kind not in ("column", "expression"):
@@ -178,5 +176,5 @@ def _command(node: Node) -> str:
                 return f"lineshaft explain RUN {name}"
         return ""
     month = f" --month {node.at['month']}" if "month" in node.at else ""
-    labels = [f" --at '{label}'" for key, label in node.at.items() if key != "month"]
+    labels = [f" --at {quote(label)}" for key, label in node.at.items() if key != "month"]
     return f"lineshaft explain RUN {node.name}{month}{''.join(labels)}"

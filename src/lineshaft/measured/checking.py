@@ -12,6 +12,7 @@ from typing import Any
 from lineshaft.errors import InputError, LineshaftError, Problem
 from lineshaft.measured.own import own_rows
 from lineshaft.measured.rows import KINDS, STAGES, Row, rows
+from lineshaft.words import shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,24 +110,36 @@ def validate(
     `progress` is told the id of each row before it runs. Raises InputError for an unknown stage, a
     folder that is not there, and rows that are wrong.
     """
-    wanted = rows(stage)
+    wanted, shipped = rows(stage), {row.id for row in rows()}
     if data is not None:
-        if not data.is_dir():
-            raise InputError(Problem("", "--data", f"'{data}' is not a folder", "a folder"))
-        taken = {row.id for row in rows()}
-        wanted += tuple(row for row in own_rows(data, taken) if stage in (None, row.stage))
+        _holds_something(data)
+        wanted += tuple(row for row in own_rows(data, shipped) if stage in (None, row.stage))
         # beside the shipped rows of the same stage; sorting is stable
         wanted = tuple(sorted(wanted, key=lambda row: STAGES.index(row.stage)))
     found = []
     for row in wanted:
         if progress is not None:
             progress(row.id)
-        found.append(check(row, data))
+        found.append(check(row, data, own=row.id not in shipped))
     return tuple(found)
 
 
-def check(row: Row, data: Path | None = None) -> Result:
-    """One row against its model."""
+def _holds_something(data: Path) -> None:
+    """InputError where the folder is none, or has neither published data sets nor own rows."""
+    if not data.is_dir():
+        raise InputError(Problem("", "--data", f"'{data}' is not a folder", "a folder"))
+    published = sorted({need for row in rows() for need in row.needs})
+    if any(data.glob("*.csv")) or any((data / need).exists() for need in published):
+        return
+    found = f"'{data}' holds neither a published data set nor a *.csv"
+    allowed = f"{', '.join(published[:3])}, …, or your own rows"
+    fix = "`lineshaft validate --models` shows what own rows can be scored against"
+    raise InputError(Problem("", "--data", found, allowed, fix))
+
+
+def check(row: Row, data: Path | None = None, own: bool = False) -> Result:
+    """One row against its model. A user's `own` row may hold arguments that no model was made for:
+    whatever goes wrong then is told in the result."""
     missing = [need for need in row.needs if data is None or not (data / need).exists()]
     if missing:
         return Result(row, None, skipped=f"needs {', '.join(missing)}")
@@ -134,6 +147,10 @@ def check(row: Row, data: Path | None = None) -> Result:
         found = row.call(data)
     except LineshaftError as error:
         return Result(row, None, refused=str(error).splitlines()[0])
+    except (ArithmeticError, TypeError, ValueError, LookupError) as error:
+        if not own:
+            raise
+        return Result(row, None, refused=shortened(f"{type(error).__name__}: {error}", 160))
     if not math.isfinite(found):
         return Result(row, None, refused=f"it gave {found}")
     return Result(row, found)

@@ -1,7 +1,7 @@
 """The user's own measurements: CSV files in the folder that `lineshaft validate --data` names.
 
-    id,what,measured,unit,tolerance,model,source,with.model,with.tp
-    serve.ours.tpot,our chat service at noon,0.021,s,0.1,tpot_mean_s,our logs,Llama 3.1 8B,1
+    id,what,measured,unit,tolerance,model,source,with.model,with.bytes_per_value
+    transformer.ours.kv,our cache,131072,byte,0.01,kv_bytes_per_token,our logs,Llama 3.1 8B,2
 
 `measured` is a number, or a band as `0.02 to 0.03`; an argument of the model is a column of its
 own, `with.<argument>`, left blank where the row does not give it. `lineshaft validate --models`
@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from lineshaft.errors import InputError, Problem
-from lineshaft.measured.rows import STAGES, Row, collect, nearest
+from lineshaft.measured.rows import STAGES, Row, collect
+from lineshaft.words import suggestion
 
 COLUMNS = ("id", "what", "measured", "unit", "tolerance", "model", "source")
 OPTIONAL = ("why", "url", "as_of", "confidence", "kind", "needs")
@@ -38,22 +39,39 @@ def own_rows(folder: Path, taken: Set[str] = frozenset()) -> tuple[Row, ...]:
     problems: list[Problem] = []
     entries: list[tuple[str, str, dict[str, Any]]] = []
     for path in sorted(folder.glob("*.csv")):
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            header = reader.fieldnames or []
-            problems += _header_problems(path.name, list(header))
-            entries += [(f"{path.name}:{reader.line_num}", *_entry(cells)) for cells in reader]
+        try:
+            with path.open(newline="", encoding="utf-8-sig") as file:
+                reader = csv.DictReader(file, strict=True)
+                header = list(reader.fieldnames or [])
+                wrong = list(_header_problems(path.name, header))
+                problems += wrong
+                for cells in () if wrong else reader:
+                    where = f"{path.name}:{reader.line_num}"
+                    if None in cells:
+                        found = f"{len(cells[None])} cells more than columns"
+                        problems.append(Problem(where, "", found, "one cell a column"))
+                    entries.append((where, *_entry(cells)))
+        except (OSError, ValueError, csv.Error) as error:
+            fix = "save it as CSV with commas, in UTF-8"
+            problems.append(Problem(path.name, "", f"cannot be read: {error}", "CSV", fix))
+    known = []
     for where, stage, entry in entries:
         name = entry.get("id", "")
         if stage not in STAGES:
-            problems.append(
-                Problem(where, "id", f"'{name}'", ", ".join(f"{known}.…" for known in STAGES))
-            )
+            allowed = ", ".join(f"{stage}.…" for stage in STAGES)
+            fix = suggestion(stage, STAGES)
+            problems.append(Problem(where, "id", f"'{name}' begins with no stage", allowed, fix))
+        else:
+            known.append((where, stage, entry))
         if name in taken:
             problems.append(Problem(where, "id", f"'{name}' is a shipped row", "another id"))
+    try:
+        rows = collect(known)
+    except InputError as error:
+        problems += error.problems
     if problems:
         raise InputError(problems)
-    return collect(entries)
+    return rows
 
 
 def _header_problems(file: str, header: list[str]) -> Iterator[Problem]:
@@ -62,9 +80,12 @@ def _header_problems(file: str, header: list[str]) -> Iterator[Problem]:
     unknown = [c for c in header if c not in allowed and not c.startswith("with.")]
     missing = [c for c in COLUMNS if c not in header]
     for column in unknown:
-        yield Problem(file, column, "unknown column", shown, nearest(column, allowed))
-    for column in missing:
-        yield Problem(file, column, "the column is missing", shown)
+        yield Problem(file, column, "unknown column", shown, suggestion(column, allowed))
+    if missing:
+        are = "column is" if len(missing) == 1 else "columns are"
+        semicolons = len(header) == 1 and ";" in header[0]
+        fix = "separate the columns by commas" if semicolons else ""
+        yield Problem(file, ", ".join(missing), f"the {are} missing", shown, fix)
 
 
 def _entry(cells: dict[str | Any, Any]) -> tuple[str, dict[str, Any]]:

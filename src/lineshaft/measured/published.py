@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from lineshaft import __version__
 from lineshaft.cache import digest, engine_digest
 from lineshaft.errors import RunError
+from lineshaft.files import whole
 from lineshaft.measured.checking import Result, headline
 from lineshaft.measured.rows import STAGES, rows
 from lineshaft.units import format_quantity
@@ -84,14 +84,11 @@ def write(results: Iterable[Result]) -> Path:
         "engines": digests,
         "rows": sorted(fresh.values(), key=lambda row: order[row["id"]]),
     }
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     try:
-        part.write_text(
-            json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8"
-        )
-        part.replace(path)
+        with whole(path) as part:
+            part.write_text(text, "utf-8")
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise RunError(f"the results cannot be written to {path}: {error.strerror}") from error
     return path
 

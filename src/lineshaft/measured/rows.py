@@ -26,7 +26,6 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module, resources
 from pathlib import Path
@@ -35,6 +34,7 @@ from typing import Any
 
 from lineshaft.catalog.loader import CONFIDENCE, DATE
 from lineshaft.errors import InputError, Problem
+from lineshaft.words import suggestion
 
 STAGES = (
     *("transformer", "capital", "build", "train", "agents", "serve"),
@@ -101,7 +101,7 @@ def rows(stage: str | None = None) -> tuple[Row, ...]:
     """
     if stage is not None and stage not in STAGES:
         raise InputError(
-            Problem("", "stage", f"'{stage}'", ", ".join(STAGES), nearest(stage, STAGES))
+            Problem("", "stage", f"'{stage}'", ", ".join(STAGES), suggestion(stage, STAGES))
         )
     return tuple(row for name in STAGES if stage in (None, name) for row in _shipped(name))
 
@@ -186,12 +186,6 @@ def models_of(stage: str) -> dict[str, Callable[..., float]]:
     }
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """ "did you mean 'x'?", or nothing."""
-    close = get_close_matches(name, list(known), n=1)
-    return f"did you mean '{close[0]}'?" if close else ""
-
-
 @cache
 def _module(stage: str) -> ModuleType:
     return import_module(f"lineshaft.measured.models.{stage}")
@@ -222,7 +216,7 @@ def _problems(where: str, stage: str, entry: Mapping[str, Any]) -> Iterator[Prob
     for key in entry:
         if key not in (*_KEYS, "like"):
             yield Problem(
-                where, f"{name}.{key}", "unknown key", ", ".join(_KEYS), nearest(key, _KEYS)
+                where, f"{name}.{key}", "unknown key", ", ".join(_KEYS), suggestion(key, _KEYS)
             )
     for key in _TEXTS:
         value = entry.get(key, "")
@@ -272,7 +266,7 @@ def _model_problems(
     known, model = models_of(stage), entry.get("model")
     if not isinstance(model, str) or model not in known:
         yield Problem(
-            where, f"{name}.model", f"'{model}'", ", ".join(known), nearest(str(model), known)
+            where, f"{name}.model", f"'{model}'", ", ".join(known), suggestion(str(model), known)
         )
         return
     given = entry.get("with", {})
@@ -290,7 +284,7 @@ def _model_problems(
     for key in given:
         if key not in wanted:
             allowed = ", ".join(wanted) or "no argument"
-            yield Problem(where, f"{name}.with.{key}", "unknown", allowed, nearest(key, wanted))
+            yield Problem(where, f"{name}.with.{key}", "unknown", allowed, suggestion(key, wanted))
     for key, needed in wanted.items():
         if needed and key not in given:
             yield Problem(where, f"{name}.with.{key}", "missing", f"every argument of {model}")

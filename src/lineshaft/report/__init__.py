@@ -21,7 +21,6 @@ CSV. The same run folder gives the same bytes.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,13 +36,12 @@ def write_report(path: Path, run: Run) -> None:
     Raises RunError where a file of the run is missing or damaged, or `path` cannot be written.
     """
     from lineshaft.errors import RunError
+    from lineshaft.files import whole
     from lineshaft.report.page import render
 
     text = render(run)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        part.write_text(text, "utf-8", newline="\n")
-        part.replace(path)
+        with whole(path) as part:
+            part.write_text(text, "utf-8", newline="\n")
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise RunError(f"{path}: cannot be written ({error.strerror or error})") from error

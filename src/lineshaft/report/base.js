@@ -32,7 +32,7 @@ function parts(v, unit, say) {
   if (unit === "share") return [say(100 * v) + " %", ""];
   if (unit === "1") return [say(v), ""];
   if (COUNTED[head]) {
-    const [d, p] = size(["", "k", "M", "B", "T"]);
+    const [d, p] = size(["", "k", "M", "B", "T", "P", "E"]);
     return [d + (p ? " " + p : ""), " " + COUNTED[head] + rest];
   }
   return [say(v), " " + unit];

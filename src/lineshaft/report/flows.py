@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lineshaft.contracts.tables import Tables
+from lineshaft.contracts.worth import CAPEX, OPEX, REVENUE
 from lineshaft.report.charts import Chart, Row, number, plain, sheet
 from lineshaft.report.palette import ENERGY, FIRM, FLOWS, SERIES, STATES
 from lineshaft.tables import Array
@@ -159,33 +160,16 @@ def money_flows(x: Tables) -> Flows:
         found.nodes[0, name] = colour
         found.add((0, name), firm, value)
     found.nodes[firm] = FLOWS["firm"]
-    groups: Mapping[str, tuple[str, Mapping[str, Array]]] = {
-        "operating cost": (
-            FLOWS["opex"],
-            {
-                "energy": w.energy_usd,
-                "reviewers and operators": w.people_usd,
-                "staff": w.staff_usd,
-                "rented compute": w.rent_usd,
-                "maintenance": w.maintenance_usd,
-                "escapes": w.escape_usd,
-            },
-        ),
-        "capex": (
-            FLOWS["capex"],
-            {
-                "accelerators": w.accelerator_usd,
-                "construction": w.construction_usd,
-                "robots": w.robot_usd,
-            },
-        ),
-    }
-    for group, (colour, lines) in groups.items():
+    for group, colour, columns in (
+        ("operating cost", FLOWS["opex"], OPEX),
+        ("capex", FLOWS["capex"], CAPEX),
+    ):
+        lines = {name: total(w[column]) for name, column in columns.items()}
         found.nodes[2, group] = colour
-        found.add(firm, (2, group), sum(total(v) for v in lines.values()))
-        for name, values in lines.items():
+        found.add(firm, (2, group), sum(lines.values()))
+        for name, usd in lines.items():
             found.nodes[3, name] = FIRM[name]
-            found.add((2, group), (3, name), total(values))
+            found.add((2, group), (3, name), usd)
     for name, value, colour in (
         ("interest", total(f.interest_usd), FLOWS["interest"]),
         ("repayment", total(f.repayment_usd), FLOWS["debt"]),
@@ -206,16 +190,13 @@ def total(values: Array) -> float:
 def _sales(x: Tables) -> dict[str, float]:
     """Revenue [USD] of all months: by kind where accepted tasks at their price are all of it."""
     w = x.worth
-    other = {
-        "leases": total(w.lease_revenue_usd),
-        "contract shortfalls": total(w.contract_revenue_usd),
-    }
+    lines = {name: total(w[column]) for name, column in REVENUE.items()}
+    other = {name: value for name, value in lines.items() if name not in ("tasks", "tokens")}
     sold = (x.accepted.accepted * x.fielded.price_usd)[..., 0].sum(axis=0)
-    booked = total(w.task_revenue_usd) + total(w.token_revenue_usd)
+    booked = lines["tasks"] + lines["tokens"]
     if not np.isclose(sold.sum(), booked, rtol=1e-9, atol=1e-6):
         # contracts fix other prices than the market's
-        lines = {"tasks": total(w.task_revenue_usd), "tokens": total(w.token_revenue_usd)}
-        return {**lines, **other}
+        return lines
     scale = total(w.revenue_usd) + total(x.funded.equity_usd) + total(x.funded.debt_drawn_usd)
     kinds = dict(zip(x.dims.labels["kind"], sold.tolist(), strict=True))
     large = {kind: value for kind, value in kinds.items() if value > SMALL * scale}

@@ -32,7 +32,7 @@ ICONS = {
     "M12 9.5a2.5 2.5 0 1 0 0 5 2.5 2.5 0 0 0 0-5z",
     "value": "M4 17l5-6 4 3.5L20 6M15.5 6H20v4.5",
 }
-"""One stroke drawing for each station, 24 × 24."""
+"""One stroke drawing for each station, 24 × 24; a station without one is a plain circle."""
 
 
 def tiles(x: Tables, kpis: Mapping[str, Any]) -> str:
@@ -65,7 +65,7 @@ def tiles(x: Tables, kpis: Mapping[str, Any]) -> str:
 
 
 def line(x: Tables) -> str:
-    """The nine stations, left to right on one shaft, with what binds each."""
+    """The stations, left to right on one shaft, with what binds each."""
     found = []
     present = {
         "build": x.energised.it_w,
@@ -79,7 +79,7 @@ def line(x: Tables) -> str:
     for station in stations(x):
         icon = (
             f'<svg viewBox="0 0 48 48" aria-hidden="true"><circle cx="24" cy="24" r="22"/>'
-            f'<path transform="translate(12 12)" d="{ICONS[station.stage]}"/></svg>'
+            f'<path transform="translate(12 12)" d="{ICONS.get(station.stage, "")}"/></svg>'
             f"<h3>{station.stage}</h3>"
         )
         if station.stage in present and not present[station.stage].any():
@@ -89,7 +89,7 @@ def line(x: Tables) -> str:
         parts = "".join(f"<span>{escape(part)}</span>" for part in said)
         found.append(f"<li>{icon}<p>{parts}</p>{chip(station.binding)}</li>")
     return (
-        '<ol class="shaft" aria-label="The nine stations of the line, from left to right">'
+        '<ol class="shaft" aria-label="The stations of the line, from left to right">'
         f"{''.join(found)}</ol>"
     )
 

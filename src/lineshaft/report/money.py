@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from lineshaft.contracts.tables import Tables
+from lineshaft.contracts.worth import CAPEX, OPEX, REVENUE
 from lineshaft.kpis import Series
 from lineshaft.report.charts import Chart, Row, by_year, few, number, plain, sheet
 from lineshaft.report.palette import FIRM, SERIES, TOTAL
@@ -55,38 +56,21 @@ def free_cash_flow(x: Tables, bands: Mapping[str, Series]) -> Chart:
 def revenue(x: Tables) -> Chart:
     """Revenue lines by year."""
     w = x.worth
-    lines = {
-        "tasks": w.task_revenue_usd,
-        "tokens": w.token_revenue_usd,
-        "leases": w.lease_revenue_usd,
-        "contract shortfalls": w.contract_revenue_usd,
-    }
-    return _years(x, "revenue", "Revenue by year", lines, w.revenue_usd, w)
+    lines = {name: w[column] for name, column in REVENUE.items()}
+    return _years(x, "revenue", "Revenue by year", lines, w.revenue_usd)
 
 
 def costs(x: Tables) -> Chart:
     """Cost lines by year, capex included."""
     w = x.worth
-    lines = {
-        "accelerators": w.accelerator_usd,
-        "construction": w.construction_usd,
-        "robots": w.robot_usd,
-        "energy": w.energy_usd,
-        "reviewers and operators": w.people_usd,
-        "staff": w.staff_usd,
-        "rented compute": w.rent_usd,
-        "maintenance": w.maintenance_usd,
-        "escapes": w.escape_usd,
-    }
-    return _years(x, "costs", "Costs by year, capex included", lines, w.opex_usd + w.capex_usd, w)
+    lines = {name: w[column] for name, column in {**CAPEX, **OPEX}.items()}
+    return _years(x, "costs", "Costs by year, capex included", lines, w.opex_usd + w.capex_usd)
 
 
-def _years(
-    x: Tables, key: str, title: str, lines: Mapping[str, Array], total: Array, w: object
-) -> Chart:
+def _years(x: Tables, key: str, title: str, lines: Mapping[str, Array], total: Array) -> Chart:
     months = x.dims.labels["month"]
     years, found = by_year(months, [v[:, 0] for v in lines.values()], "sum")
-    rows = [Row(n, v, FIRM[n]) for n, v in zip(lines, found, strict=True)]
+    rows = [Row(n, v, FIRM.get(n, SERIES[-1])) for n, v in zip(lines, found, strict=True)]
     _, (sums,) = by_year(months, [total[:, 0]], "sum")
     top = max(
         float(by_year(months, [v[:, 0]], "sum")[1][0].max(initial=0.0))
@@ -149,7 +133,7 @@ def spread(draws: Array, median: float, quantiles: Mapping[str, float]) -> Chart
         edges = np.linspace(low, high, min(BINS, max(6, round(2 * known.size ** (1 / 3)))) + 1)
         counts = np.histogram(np.clip(known, low, high), edges)[0].astype(float)
     loses = float((known < 0).mean()) if known.size else 0.0
-    words = [f"below 0 in {number(loses, 'share')} of the draws"] if known.size else []
+    below = f"below 0 in {number(loses, 'share')} of the draws" if known.size else ""
     marks = [[p, value] for p, value in quantiles.items() if p in ("p10", "p50", "p90")]
     return Chart(
         key="value-spread",
@@ -160,8 +144,8 @@ def spread(draws: Array, median: float, quantiles: Mapping[str, float]) -> Chart
         rows=(Row("draws", counts, TOTAL),),
         alt=f"Histogram of the enterprise value in {known.size} draws: "
         + ", ".join(f"{p} {number(v, 'USD')}" for p, v in quantiles.items())
-        + f"; {''.join(words)}.",
-        note=f"{known.size:,} draws; {''.join(words)}. Dot: every input at its median",
+        + f"; {below}.",
+        note=f"{known.size:,} draws; {below}. Dot: every input at its median",
         extra={
             "edges": plain(edges),
             "marks": [[p, *plain(np.array([v]))] for p, v in marks],

@@ -9,7 +9,7 @@ import numpy as np
 
 from lineshaft.report.charts import Chart, Row, number, sheet
 from lineshaft.report.palette import HIGH, LOW, TOTAL
-from lineshaft.scenario.locate import split
+from lineshaft.scenario.inputs import called
 from lineshaft.units import format_quantity
 
 MOST = 10
@@ -88,10 +88,7 @@ def swings(asked: Mapping[str, Any] | None) -> Chart:
 
 
 def _called(move: Mapping[str, Any]) -> str:
-    """The input in words, with whose it is: kind coder of agents.kind.coder.price_usd."""
-    parts = split(move["input"])
-    owner = f"{parts[1]} {parts[2]}: " if len(parts) > 3 else ""
-    return owner + (move["meaning"] or str(move["input"]))
+    return called(move["input"], move["meaning"])
 
 
 def _said(move: Mapping[str, Any], end: str) -> str:

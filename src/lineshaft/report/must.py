@@ -136,7 +136,12 @@ def lead(required: Mapping[str, Any]) -> str:
     cycle = required.get("cycle")
     words = str(required["text"])
     if cycle and cycle.get("years") is not None:
-        low, high = (format_quantity(cycle[f"{end}_years"], "year") for end in ("low", "high"))
+        low, high = (
+            f"more than {cycle['horizon_years']} years"
+            if years is None
+            else format_quantity(years, "year")
+            for years in (cycle["low_years"], cycle["high_years"])
+        )
         words += (
             " The fastest way from 10 % to 90 % of the work that supply allows takes "
             f"{format_quantity(cycle['years'], 'year')} ({low} to {high}), held by "

@@ -9,6 +9,7 @@ from importlib import resources
 from typing import Any
 
 from lineshaft.contracts.reasons import NAMES
+from lineshaft.kpis import VALUE
 from lineshaft.report import costs, flows, head, money, moves, must, plan, scores, work
 from lineshaft.report.charts import html_table, with_unit
 from lineshaft.report.palette import REASONS, ink
@@ -28,12 +29,10 @@ PHRASES = {
     "value.usd_per_task": "{} for an accepted task, all in",
     "oversee.human_minutes_per_task": "{} of human work in it",
     "value.lowest_cash_usd": "Lowest cash {}",
-    "value.enterprise_value_usd": "worth {}",
+    VALUE: "worth {}",
     "value.irr": "internal rate of return {}",
 }
 """How a section's first line says a headline figure."""
-
-VALUE = "value.enterprise_value_usd"
 
 
 def render(run: Run) -> str:
@@ -98,7 +97,7 @@ def _sections(run: Run) -> list[Section]:
         Section(
             "line",
             "The line",
-            "Nine stations, from capital to value, and what limited each most often.",
+            "The stations, from capital to value, and what limited each most often.",
             html=head.line(x),
         ),
         Section(

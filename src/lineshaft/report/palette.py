@@ -48,7 +48,7 @@ FIRM = {
     "tasks": "#3a6a9c",
     "tokens": "#4c9ca6",
     "leases": "#5d9670",
-    "contract shortfalls": "#b9a04e",
+    "take-or-pay": "#b9a04e",
     "accelerators": "#8174b0",
     "construction": "#8d5f45",
     "robots": "#d6953f",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lineshaft.contracts.calendar import month_after
 from lineshaft.contracts.reasons import CODE, NAMES
 from lineshaft.report.charts import Chart, Row
 
@@ -173,6 +174,4 @@ def _date(at: float | None, months: tuple[str, ...]) -> str:
     """The calendar month of `at` months after the first."""
     if at is None or not months:
         return "–"
-    year, month = (int(part) for part in months[0].split("-"))
-    index = month - 1 + int(np.floor(at))
-    return f"{year + index // 12}-{index % 12 + 1:02d}"
+    return month_after(months[0], math.floor(at))

@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 
 from lineshaft.measured import KINDS, summary, tally
-from lineshaft.measured.published import shown_error, shown_measured
+from lineshaft.measured.published import (
+    shown_error,
+    shown_measured,
+    shown_tolerance,
+    shown_value,
+)
 from lineshaft.report.charts import Chart, Row, sheet
 from lineshaft.report.palette import FITTED, UNSEEN
-from lineshaft.units import format_quantity
 
 ABSENT = "No results ship with this version; `lineshaft validate` compares here and now."
 
@@ -131,7 +135,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
             shown_measured(row),
             _model(row),
             shown_error(row, row["error"]).replace("-", "−"),
-            shown_error(row, row["tolerance"]).removeprefix("+"),
+            shown_tolerance(row),
             row["kind"],
             _result(row),
         )
@@ -149,7 +153,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _model(row: Mapping[str, Any]) -> str:
-    return "–" if row["model"] is None else format_quantity(row["model"], row["unit"])
+    return shown_value(row, row["model"]) or "–"
 
 
 def _result(row: Mapping[str, Any]) -> str:

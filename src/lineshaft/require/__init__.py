@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from lineshaft.require.answer import RULE, Impossible, Joint, Largest, Required, ReverseDcf, Target
 from lineshaft.require.ask import require
-from lineshaft.require.cycle import Cycle, cycle, cycle_years
+from lineshaft.require.cycle import Cycle, cycle
 from lineshaft.require.pools import Pool, pools_of
 from lineshaft.require.scale import EXTENSIVE, scaled
 from lineshaft.require.write import write
@@ -30,7 +30,6 @@ __all__ = [
     "ReverseDcf",
     "Target",
     "cycle",
-    "cycle_years",
     "pools_of",
     "require",
     "scaled",

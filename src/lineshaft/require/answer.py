@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lineshaft.units import format_quantity
+from lineshaft.words import or_none
 
 if TYPE_CHECKING:
     from lineshaft.require.cycle import Cycle
@@ -17,8 +17,6 @@ RULE = (
     "The first impossible joint: the earliest year in which any joint needs more than supply can "
     "reach, and in it the first such joint from right to left."
 )
-_PLAIN = ("task", "token", "agent", "person", "robot", "accelerator", "wafer", "h")
-"""Units that a table's cell leaves to its row's label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +33,10 @@ class Target:
 
     @property
     def text(self) -> str:
-        """For people, for example "a worth of $9.30T at once"."""
+        """For people, for example "a worth of $9.30T"."""
         words = {"value": "a worth of", "revenue": "a revenue of", "daa": "daily active agents:"}
-        return f"{words[self.kind]} {format_quantity(self.value, self.unit)}, {self.when}"
+        when = "" if self.kind == "value" else f", {self.when}"
+        return f"{words[self.kind]} {format_quantity(self.value, self.unit)}{when}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +196,10 @@ class Required:
                 "year": self.tightest.year,
                 "margin": self.tightest.margin,
             },
-            "largest_usd": _number(largest.value_usd),
-            "largest_low_usd": _number(largest.low_usd),
-            "largest_high_usd": _number(largest.high_usd),
-            "largest_amount": _number(largest.amount),
+            "largest_usd": or_none(largest.value_usd),
+            "largest_low_usd": or_none(largest.low_usd),
+            "largest_high_usd": or_none(largest.high_usd),
+            "largest_amount": or_none(largest.amount),
             "largest_factor": largest.factor,
             "held_by": largest.held_by,
             "held_in": largest.year,
@@ -266,28 +265,9 @@ class Required:
         return table(self)
 
 
-def cell(value: float | None, unit: str) -> str:
-    """A figure in three digits; counts leave their unit to the label of their row."""
-    if value is None:
-        return ""
-    plain = unit.removesuffix("/year")
-    if plain in _PLAIN and abs(value) >= 1e15:
-        return f"{value:.2e}"
-    return format_quantity(value, "1" if plain in _PLAIN else plain)
-
-
-def escape(value: object) -> str:
-    """Text for HTML."""
-    return html.escape(str(value))
-
-
 def _times(factor: float) -> str:
     return format_quantity(factor, "1")
 
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None

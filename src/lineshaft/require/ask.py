@@ -8,7 +8,6 @@ its own forward run is what the joints are read from.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ import numpy as np
 
 from lineshaft import catalog
 from lineshaft.characterise import Curves, characterise
+from lineshaft.contracts.calendar import month_after
 from lineshaft.errors import InputError, Problem
 from lineshaft.line import Outcome, run
 from lineshaft.require.answer import Impossible, Joint, Largest, Required, ReverseDcf, Target
@@ -28,6 +28,7 @@ from lineshaft.require.solve import NoFactorError, factor_for
 from lineshaft.stages.value.reverse_dcf import PLAN, implied
 from lineshaft.tables import Array
 from lineshaft.units import QuantityError, format_quantity, parse
+from lineshaft.words import suggestion
 
 if TYPE_CHECKING:
     from lineshaft.catalog.loader import Row
@@ -118,29 +119,30 @@ def _target(
     asked = {kind: amount for kind, amount in given.items() if amount is not None}
     problems = []
     if len(asked) != 1:
-        found = ", ".join(OPTIONS[kind] for kind in asked) or "no target"
-        allowed = "exactly one of value, revenue, daa"
-        problems.append(Problem("", "require", found, allowed, "for example value = 9.3T"))
+        found = f"{len(asked)} targets: {', '.join(asked)}" if asked else "no target"
+        allowed = "exactly one of --value, --revenue and --daa"
+        problems.append(Problem("", "require", found, allowed, "for example --value 9.3T"))
     amounts = {}
     for kind, amount in asked.items():
         try:
             amounts[kind] = parse(amount, UNITS[kind])
         except QuantityError as error:
-            problems.append(Problem("", kind, error.found, error.allowed, error.fix))
+            problems.append(Problem("", f"--{kind}", error.found, error.allowed, error.fix))
             continue
         if not amounts[kind] > 0:
-            problems.append(Problem("", kind, f"{amount} is not above 0", "a positive amount"))
+            found = f"{amount} is not above 0"
+            problems.append(Problem("", f"--{kind}", found, "a positive amount"))
     month = scenario.months - 1
     if by is not None:
         month, wrong = _month(scenario, by)
         problems += wrong
         if "value" in asked:
             found = "a worth is that of the first day: it has no year"
-            problems.append(Problem("", "by", found, "with revenue or daa", "leave it out"))
+            problems.append(Problem("", "--by", found, "with --revenue or --daa", "leave it out"))
     if "revenue" in asked and not problems and month < 11:
         found = f"{_label(scenario, month)} ends no twelve months"
         allowed = f"{_label(scenario, 11)} or later"
-        problems.append(Problem("", "by", found, allowed, "ask for a later month"))
+        problems.append(Problem("", "--by", found, allowed, "ask for a later month"))
     if problems:
         raise InputError(problems)
     kind = next(iter(asked))
@@ -158,16 +160,13 @@ def _month(scenario: Scenario, by: str) -> tuple[int, list[Problem]]:
         return labels.index(text), []
     if text in years:
         return max(t for t, label in enumerate(labels) if label[:4] == text), []
-    near = difflib.get_close_matches(text, [*years, *labels], n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]}?" if near else "lengthen the scenario with --set months=…"
+    hint = suggestion(text, [*years, *labels]) or "lengthen the scenario with --set months=…"
     allowed = f"a year or a month from {labels[0]} to {labels[-1]}"
-    return scenario.months - 1, [Problem("", "by", f"{text!r}", allowed, hint)]
+    return scenario.months - 1, [Problem("", "--by", f"no month {text!r}", allowed, hint)]
 
 
 def _label(scenario: Scenario, month: int) -> str:
-    year, first = (int(part) for part in scenario.start.split("-"))
-    at = first - 1 + month
-    return f"{year + at // 12:04d}-{at % 12 + 1:02d}"
+    return month_after(scenario.start, month)
 
 
 def _check_worth(base: Outcome, amount: float, target: Target) -> None:
@@ -179,7 +178,7 @@ def _check_worth(base: Outcome, amount: float, target: Target) -> None:
         raise InputError(
             Problem(
                 "",
-                target.kind,
+                f"--{target.kind}",
                 f"the scenario has none {target.when}, and more of nothing is nothing",
                 "a scenario with accepted tasks by then",
                 "ask for a later month, or see what limits the work with `lineshaft run`",
@@ -206,7 +205,7 @@ def _check_worth(base: Outcome, amount: float, target: Target) -> None:
     raise InputError(
         Problem(
             "",
-            "value",
+            "--value",
             f"the scenario is worth {format_quantity(amount, 'USD')} (present values: {told}), and "
             "a larger firm of its shape is worth no more",
             "a scenario that is worth more than nothing",
@@ -228,7 +227,7 @@ def _scale(
     try:
         factor, _ = factor_for(cheap, target.value, target.value / base, tolerance=1e-4)
     except NoFactorError as error:
-        raise InputError(_unreachable(target.kind, target.text, str(error))) from None
+        raise InputError(_unreachable(scenario, target.kind, target.text, str(error))) from None
     for _ in range(_ATTEMPTS):
         factor = float(f"{factor:.{_DIGITS}g}")
         found = _named(scaled(scenario, factor), scenario, target, factor)
@@ -237,19 +236,16 @@ def _scale(
         if abs(got / target.value - 1.0) <= NEAR:
             return found, factor, outcome
         factor *= target.value / got
-    raise InputError(
-        _unreachable(target.kind, target.text, f"it is {format_quantity(got, target.unit)}")
-    )
+    why = f"it is {format_quantity(got, target.unit)}"
+    raise InputError(_unreachable(scenario, target.kind, target.text, why))
 
 
-def _unreachable(key: str, wanted: str, why: str) -> Problem:
-    return Problem(
-        "",
-        key,
-        f"no scale of the scenario gives {wanted}: {why}",
-        "what grows with market, halls, crews, people and money together",
-        "train.run does not grow with them: make the runs smaller, or ask for more",
-    )
+def _unreachable(scenario: Scenario, kind: str, wanted: str, why: str) -> Problem:
+    fix = "ask for an amount that is nearer to what the scenario gives by itself"
+    if scenario.train.run:
+        fix = "train.run does not grow with them: make the runs smaller, or ask for more"
+    allowed = "what grows with market, halls, crews, people and money together"
+    return Problem("", f"--{kind}", f"no scale of the scenario gives {wanted}: {why}", allowed, fix)
 
 
 def _named(found: Scenario, base: Scenario, target: Target, factor: float) -> Scenario:
@@ -327,7 +323,8 @@ def _largest(
     try:
         size, (outcome, wanted) = factor_for(fill, 1.0, factor / now, tolerance=1e-4)
     except NoFactorError as error:
-        raise InputError(_unreachable("require", "all that supply has", str(error))) from None
+        told = _unreachable(scenario, "value", "all that supply has", str(error))
+        raise InputError(told) from None
     _, held_by, year = tightest(outcome, wanted, "mid")
     worth = _worth(outcome, 0)
     worth = worth if worth > 0 else float("nan")

@@ -36,6 +36,7 @@ from lineshaft.require.pools import (
     reach,
 )
 from lineshaft.tables import Array
+from lineshaft.words import or_none
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,15 +99,16 @@ class Cycle:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; None for what never ends."""
         return {
-            "years": _number(self.years),
-            "low_years": _number(self.low_years),
-            "high_years": _number(self.high_years),
-            "start": _number(self.start),
-            "end": _number(self.end),
+            "years": or_none(self.years),
+            "low_years": or_none(self.low_years),
+            "high_years": or_none(self.high_years),
+            "start": or_none(self.start),
+            "end": or_none(self.end),
             "held_by": self.held_by,
-            "by_resource": {name: _number(years) for name, years in self.by_resource.items()},
+            "by_resource": {name: or_none(years) for name, years in self.by_resource.items()},
             "adoption_years": None if self.adoption_years is None else list(self.adoption_years),
             "claims_years": list(CLAIMS_YEARS),
+            "horizon_years": HORIZON_YEARS,
         }
 
     @property
@@ -151,12 +153,13 @@ def cycle(scenario: Scenario, outcome: Outcome | None = None) -> Cycle:
     joint = {end: _span(shares.min(axis=0), years) for end, shares in found.items()}
     middle = found["mid"]
     start, end_ = joint["mid"]
+    spans = {end: _difference(span) for end, span in joint.items()}
     lowest = middle.min(axis=0)
     at = np.argmax(lowest >= 0.9) if (lowest >= 0.9).any() else np.argmax(lowest)
     return Cycle(
-        years=end_ - start,
-        low_years=joint["high"][1] - joint["high"][0],
-        high_years=joint["low"][1] - joint["low"][0],
+        years=spans["mid"],
+        low_years=spans["high"],
+        high_years=spans["low"],
         start=start,
         end=end_,
         held_by=resources[int(middle[:, at].argmin())].name,
@@ -165,11 +168,6 @@ def cycle(scenario: Scenario, outcome: Outcome | None = None) -> Cycle:
         },
         adoption_years=_adoption(scenario),
     )
-
-
-def cycle_years(scenario: Scenario) -> float:
-    """Years of `cycle(scenario)`."""
-    return cycle(scenario).years
 
 
 def _shares(
@@ -292,9 +290,5 @@ def _adoption(scenario: Scenario) -> tuple[float, float] | None:
     return low, max(float(a.years_10_to_90.ppf(0.95)) for a in curves)
 
 
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
 def _years(years: float) -> str:
-    return f"{years:.3g}" if math.isfinite(years) else "more than 200"
+    return f"{years:.3g}" if math.isfinite(years) else f"more than {HORIZON_YEARS}"

@@ -125,9 +125,9 @@ def _wrong_share(name: str, share: float, names: Mapping[str, str]) -> Problem |
     if key_of(name) not in names:
         near = difflib.get_close_matches(key_of(name), names, n=1, cutoff=0.5)
         hint = f"did you mean {names[near[0]]!r}?" if near else "`lineshaft catalog pools` lists"
-        return Problem("", "share", f"there is no pool {name!r}", ", ".join(names.values()), hint)
+        return Problem("", "--share", f"there is no pool {name!r}", ", ".join(names.values()), hint)
     if not 0 < share <= 1:
-        return Problem("", f"share {name}", f"{share:g}", "above 0 and at most 1")
+        return Problem("", "--share", f"{name} = {share:g}", "above 0 and at most 1")
     return None
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from html import escape
 from typing import TYPE_CHECKING
 
-from lineshaft.require.answer import RULE, Joint, cell, escape
+from lineshaft.require.answer import RULE, Joint
 from lineshaft.units import format_quantity
+from lineshaft.words import paragraph
 
 if TYPE_CHECKING:
     from lineshaft.require.answer import Required
@@ -15,25 +17,31 @@ if TYPE_CHECKING:
 COLUMNS = 10
 """Years that a terminal's table shows at most, spread evenly; the data hold all."""
 _WIDTH = 10
+_LEAST = 0.001
+"""A margin below it is as good as none."""
+_PLAIN = ("task", "token", "agent", "person", "robot", "accelerator", "wafer", "h")
+"""Units that a cell leaves to the label of its row."""
 
 
 def text(found: Required) -> str:
     """The chain from right to left, the first impossible joint, the largest worth, the cycle."""
     lines = [
         f"Required: {found.target.text}",
-        f"{found.base}, every extensive quantity times {found.factor:.6g}",
+        f"{found.base}, its market, halls, crews, people and money times {_figure(found.factor)}",
         f"A forward run gives {format_quantity(found.amount, found.target.unit)}",
         "",
         *_chain(found),
         "",
-        *_revenue(found),
-        *_first(found),
-        *_largest(found),
-        *(() if found.cycle is None else (found.cycle.text,)),
+        "margin: required over reachable; above 1 it cannot be had",
+        *_fractions(found),
         "",
-        "Pools (what there is, how it grows, and the share of it that one firm may take)",
-        *(f"  {line}" for joint in found.joints for line in joint.pool),
     ]
+    prose = [*_revenue(found), *_first(found), *_largest(found)]
+    prose += () if found.cycle is None else (found.cycle.text,)
+    lines += map(paragraph, prose)
+    lines += ["", "Pools (what there is, how it grows, and the share of it that one firm may take)"]
+    pools = dict.fromkeys(line for joint in found.joints for line in joint.pool)
+    lines += (paragraph(f"  {line}", indent="    ") for line in pools)
     return "\n".join(lines)
 
 
@@ -43,7 +51,7 @@ def table(found: Required) -> str:
     rows = []
     for joint in found.joints:
         cells = "".join(
-            f"<td>{escape(cell(need, joint.unit))}"
+            f"<td>{escape(_cell(need, joint.unit))}"
             + ("" if margin is None else f"<br><small>× {_figure(margin)}</small>")
             + "</td>"
             for need, margin in zip(joint.required, joint.margin, strict=True)
@@ -70,11 +78,19 @@ def _chain(found: Required) -> Iterator[str]:
         if joint.reachable is not None:
             blank = " " * len(name)
             yield f"{blank} reachable {_cells(joint.reachable, shown, joint.unit)}"
-            margins = " ".join(
-                f"{_figure(margin) if margin else '0':>{_WIDTH}}"
-                for margin in (joint.margin[i] for i in shown)
-            )
+            margins = " ".join(f"{_margin(joint.margin[i]):>{_WIDTH}}" for i in shown)
             yield f"{blank} margin    {margins}"
+
+
+def _margin(value: float | None) -> str:
+    return f"<{_LEAST:g}" if value and value < _LEAST else _figure(value or 0.0)
+
+
+def _fractions(found: Required) -> Iterator[str]:
+    """What is to be said of a target so small that part of a person or a robot would do."""
+    whole = (joint for joint in found.joints if joint.unit in ("person", "robot", "agent"))
+    if any(0 < max(joint.required) < 1 for joint in whole):
+        yield "Less than one person or agent is asked for: no firm is so small."
 
 
 def _revenue(found: Required) -> Iterator[str]:
@@ -99,8 +115,8 @@ def _first(found: Required) -> Iterator[str]:
     i = found.years.index(first.year)
     assert joint.reachable is not None
     yield (
-        f"It is {first.joint} in {first.year}: {cell(joint.required[i], joint.unit)} required, "
-        f"{cell(joint.reachable[i], joint.unit)} reachable ({joint.unit}), "
+        f"It is {first.joint} in {first.year}: {_cell(joint.required[i], joint.unit)} required, "
+        f"{_cell(joint.reachable[i], joint.unit)} reachable ({joint.unit}), "
         f"{_figure(first.margin)} times what can be reached."
     )
     most, times = found.tightest, _figure(found.tightest.margin)
@@ -109,7 +125,7 @@ def _first(found: Required) -> Iterator[str]:
 
 def _largest(found: Required) -> Iterator[str]:
     one = found.largest
-    size = f"{found.base} times {one.factor:.3g}, held by {one.held_by} in {one.year}"
+    size = f"{found.base} times {_figure(one.factor)}, held by {one.held_by} in {one.year}"
     if not math.isfinite(one.value_usd):
         yield f"The largest firm that supply carries: {size}; it is worth nothing."
         return
@@ -130,7 +146,13 @@ def _label(joint: Joint) -> str:
 
 
 def _cells(values: tuple[float, ...], shown: list[int], unit: str) -> str:
-    return " ".join(f"{cell(values[i], unit):>{_WIDTH}}" for i in shown)
+    return " ".join(f"{_cell(values[i], unit):>{_WIDTH}}" for i in shown)
+
+
+def _cell(value: float, unit: str) -> str:
+    """A figure in three digits; counts leave their unit to the label of their row."""
+    plain = unit.removesuffix("/year")
+    return format_quantity(value, "1" if plain in _PLAIN else plain)
 
 
 def _figure(value: float) -> str:

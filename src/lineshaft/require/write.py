@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lineshaft.errors import RunError
+from lineshaft.files import whole
 from lineshaft.scenario.writing import dump
 
 if TYPE_CHECKING:
@@ -21,12 +21,10 @@ def write(found: Required, path: Path | str) -> Path:
     """
     file = Path(path)
     free(file)
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
-        part.write_text(toml(found), "utf-8")
-        part.rename(file)
+        with whole(file) as part:
+            part.write_text(toml(found), "utf-8")
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise RunError(
             f"{file}: cannot be written ({error.strerror or error}); nothing was kept"
         ) from error
@@ -34,9 +32,11 @@ def write(found: Required, path: Path | str) -> Path:
 
 
 def free(file: Path) -> None:
-    """Raises RunError where the file is there already, so that nothing is lost."""
+    """Raises RunError where the file is there already, so that nothing is lost, or cannot be."""
     if file.exists():
         raise RunError(f"{file} exists; choose another file with -o, or remove it first")
+    if not file.parent.is_dir():
+        raise RunError(f"{file}: there is no folder {file.parent}; nothing was kept")
 
 
 def toml(found: Required) -> str:

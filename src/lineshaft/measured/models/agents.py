@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from functools import lru_cache
@@ -12,6 +11,7 @@ import numpy as np
 
 from lineshaft.contracts.curves import Array
 from lineshaft.errors import InputError, Problem
+from lineshaft.measured.models._tools import csv_rows
 from lineshaft.stages.agents import (
     AgentKind,
     AgentsInputs,
@@ -46,7 +46,7 @@ def forecast_horizon_min(*, days: Sequence[str], p50_min: Sequence[float], day: 
 
 def doubling_days(*, data: Path, file: str) -> float:
     """Doubling time of METR's published horizons, best models since 2023."""
-    own = [r for r in _rows(data / file) if r["sota"] == "True" and r["release"] >= "2023"]
+    own = [r for r in csv_rows(data / file) if r["sota"] == "True" and r["release"] >= "2023"]
     trend = fit_trend([r["release"] for r in own], [float(r["p50"]) for r in own])
     return trend.doubling_days
 
@@ -63,7 +63,7 @@ def p80_horizon_min(*, p50_min: float) -> float:
 
 def median_p80_ratio(*, data: Path, file: str) -> float:
     """Median over METR's models of the 80 % horizon that the default slope gives, over theirs."""
-    own = _rows(data / file)
+    own = csv_rows(data / file)
     model = np.array([p80_horizon_min(p50_min=float(r["p50"])) for r in own])
     return float(np.median(model / [float(r["p80"]) for r in own]))
 
@@ -132,15 +132,10 @@ def attempt_usd(
     return float(tokens @ prices) / 1e6
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 @lru_cache
 def _tasks(data: Path, agent: str) -> tuple[Array, Array, Array, Array]:
     """(human minutes, passed runs, runs, weight) of an agent's tasks."""
-    every = _rows(data / "agents/metr_task_results_th11.csv")
+    every = csv_rows(data / "agents/metr_task_results_th11.csv")
     own = [row for row in every if row["agent"] == agent]
     if not own:
         known = ", ".join(sorted({row["agent"] for row in every}))
@@ -161,7 +156,7 @@ def _tau2(data: Path) -> Array:
     keys = ("pass_1", "pass_2", "pass_3", "pass_4")
     found = [
         [float(row[k]) for k in keys]
-        for row in _rows(data / "agents/tau2_leaderboard.csv")
+        for row in csv_rows(data / "agents/tau2_leaderboard.csv")
         if all(row[k] for k in keys)
     ]
     return np.array(found).T / 100

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lineshaft.contracts.curves import FloorCurve
+from lineshaft.measured.models._tools import csv_rows
 from lineshaft.stages.floor import (
     PRESETS,
     FloorInputs,
@@ -138,12 +138,11 @@ def _weld(sides: int) -> object:
 
 @lru_cache
 def _pogema(data: Path) -> tuple[dict[str, str], ...]:
-    with (data / POGEMA).open(newline="", encoding="utf-8") as file:
-        return tuple(
-            row
-            for row in csv.DictReader(file)
-            if (row["set"], row["metric"]) == ("03-warehouse", "avg_throughput")
-        )
+    return tuple(
+        row
+        for row in csv_rows(data / POGEMA)
+        if (row["set"], row["metric"]) == ("03-warehouse", "avg_throughput")
+    )
 
 
 def _speed_factor(agents: int) -> float:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +11,7 @@ import numpy as np
 from lineshaft.characterise import characterise
 from lineshaft.contracts.tables import Tables
 from lineshaft.line import Outcome, run
+from lineshaft.measured.models import _tools
 from lineshaft.scenario import Scenario
 from lineshaft.scenario.reading import read
 from lineshaft.stages.value import unit_costs
@@ -202,5 +201,4 @@ def _outcome(example: str, overrides: tuple[str, ...] = ()) -> Outcome:
 
 @lru_cache
 def _read(example: str, overrides: tuple[str, ...] = ()) -> Scenario:
-    path = Path(str(resources.files("lineshaft") / "examples" / f"{example}.toml"))
-    return read(path, model=Scenario, overrides=overrides)
+    return read(_tools.example(example), model=Scenario, overrides=overrides)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -118,36 +119,14 @@ def esif_wue_l_per_kwh() -> float:
 def chilled_hall_pue(*, load: float) -> float:
     """PUE of an ordinary air-cooled hall with cold chilled water and two full UPS paths, at a
     share of its design load: mean over the catalog's climates."""
-    return _mean_pue(
-        PlantInputs(
-            "hall",
-            climate(catalog.find("climates", "Ashburn VA")),
-            10e6,
-            0.0,
-            "chiller",
-            air_supply_c=20.0,
-            crah_approach_k=10.0,
-            it_chain=(DISTRIBUTION, replace(UPS, redundancy=2.0)),
-        ),
-        load,
-    )
+    chain = (DISTRIBUTION, replace(UPS, redundancy=2.0))
+    return _mean_pue("chiller", load, air_supply_c=20.0, crah_approach_k=10.0, it_chain=chain)
 
 
 def free_cooled_hall_pue(*, load: float) -> float:
     """PUE of an air-cooled hall with towers, 26.6 °C air and batteries in the rack (no UPS):
     mean over the catalog's climates."""
-    return _mean_pue(
-        PlantInputs(
-            "hall",
-            climate(catalog.find("climates", "Ashburn VA")),
-            10e6,
-            0.0,
-            "tower",
-            air_supply_c=26.6,
-            it_chain=(DISTRIBUTION,),
-        ),
-        load,
-    )
+    return _mean_pue("tower", load, air_supply_c=26.6, it_chain=(DISTRIBUTION,))
 
 
 def site_w_per_accelerator(*, server: str, place: str, other_it_share: float) -> float:
@@ -189,7 +168,10 @@ def _hall(place: str, rejection: Rejection) -> PlantCurve:
     return characterise(PlantInputs(place, site, 100e6, 0.8, rejection), [0.5, 1.0])
 
 
-def _mean_pue(inputs: PlantInputs, load: float) -> float:
-    places = [climate(row) for row in catalog.table("climates")]
-    made = [characterise(replace(inputs, climate=place), [load]) for place in places]
-    return float(np.mean([annual_pue(curve)[0] for curve in made]))
+def _mean_pue(rejection: Rejection, load: float, **hall: Any) -> float:
+    """Mean PUE of an air-cooled hall of 10 MW over the catalog's climates."""
+    halls = [
+        PlantInputs("hall", climate(row), 10e6, 0.0, rejection, **hall)
+        for row in catalog.table("climates")
+    ]
+    return float(np.mean([annual_pue(characterise(one, [load]))[0] for one in halls]))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lineshaft.measured.models._tools import csv_rows
 from lineshaft.stages.build.schedule import Network, Plan, Schedule, run_one
 
 
@@ -66,8 +66,8 @@ def read(path: Path) -> Instance:
 
 def gaps(folder: Path, name: str) -> list[float]:
     """Makespan over the best known one, less one, of every instance of j30, j60 or j120."""
-    with (folder / "best_known.csv").open(encoding="utf-8", newline="") as file:
-        best = {row["instance"]: int(row["best_known"]) for row in csv.DictReader(file)}
+    known = csv_rows(folder / "best_known.csv")
+    best = {row["instance"]: int(row["best_known"]) for row in known}
     return [
         float(read(path).schedule().finish.max()) / best[path.stem] - 1.0
         for path in sorted((folder / name).glob("*.sm"))

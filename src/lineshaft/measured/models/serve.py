@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lineshaft import catalog, traces
 from lineshaft.measured.models import serve_points
 from lineshaft.measured.models._tools import named
+from lineshaft.measured.models.serve_points import Latencies
 from lineshaft.parameters.hardware import architecture, chip
 from lineshaft.stages import serve
 from lineshaft.stages.serve.memory import check_fits
@@ -185,62 +184,9 @@ def _points(data: Path, half: str) -> tuple[tuple[serve_points.Point, tuple[floa
     return tuple((point, latency) for point, latency in found if latency is not None)
 
 
-Floats = dict[str, NDArray[np.float64]]
-
-
 @lru_cache
-def _vllm(data: Path, gpu: str, model: str, accelerator: str) -> tuple[Floats, Floats]:
-    """Simulated and recorded latencies of every request of a vLLM run."""
-    folder = data / "serve" / "llmservingsim_vllm" / gpu / model
-    engine = json.loads((folder / "meta.json").read_text("utf-8"))
-    asked = [json.loads(line) for line in (folder / "requests.jsonl").read_text().splitlines()]
-    asked.sort(key=lambda row: row["queued_ts"])
-    at = np.array([row["queued_ts"] for row in asked])
-    inputs, outputs = (
-        np.array([row[key] for row in asked], np.int64) for key in ("input_toks", "output_toks")
-    )
-    arch, device = architecture(named(serve_points.MODELS, "model", model)), _chip(accelerator)
-    asks = engine["engine_kwargs"]
-    tp, budget = asks["tensor_parallel_size"], asks["max_num_batched_tokens"]
-    capacity = serve.kv_capacity_tokens(
-        arch,
-        device,
-        tp=tp,
-        weight_byte=2.0,
-        kv_byte=2.0,
-        max_num_batched_tokens=budget,
-        mean_context=1000.0,
-    )
-    # the engine's own count of blocks where its log has one
-    blocks = engine.get("kv_cache", {}).get("num_gpu_blocks", int(capacity // 16))
-    limits = serve.Scheduler(asks["max_num_seqs"], budget, blocks, "none")
-    times = serve.step_times(
-        arch,
-        device,
-        tp=tp,
-        precision="bf16",
-        weight_byte=2.0,
-        kv_byte=2.0,
-        max_tokens=budget,
-    )
-    out = serve.simulate(traces.Trace(gpu, at - at[0], inputs, outputs), times, limits)
-    sent, first, last = (
-        np.array([row[key] for row in asked])
-        for key in ("queued_ts", "first_token_ts", "last_token_ts")
-    )
-    return (
-        _latencies(out.arrival_s, out.first_s, out.finish_s, outputs),
-        _latencies(sent, first, last, outputs),
-    )
-
-
-def _latencies(
-    sent: NDArray[np.float64],
-    first: NDArray[np.float64],
-    last: NDArray[np.float64],
-    outputs: NDArray[np.int64],
-) -> Floats:
-    return {"ttft": first - sent, "tpot": (last - first) / (outputs - 1), "e2e": last - sent}
+def _vllm(data: Path, gpu: str, model: str, accelerator: str) -> tuple[Latencies, Latencies]:
+    return serve_points.vllm_run(data, gpu, model, accelerator)
 
 
 def _chip(name: str) -> Chip:

@@ -1,4 +1,7 @@
-"""Measured steady points of AIConfigurator's data, each simulated as its closed loop of clients.
+"""Recorded serving, simulated: steady points of AIConfigurator, and whole runs of vLLM.
+
+A point is a closed loop of clients (github.com/ai-dynamo/aiconfigurator, Apache-2.0), a run keeps
+its own requests (github.com/casys-kaist/LLMServingSim, MIT).
 
 Groups (model, system, backend) stand in alphabetical order; the shipped coefficients were fitted
 on points of every second one, and the objective of that fit was chosen with the errors of both
@@ -7,18 +10,20 @@ halves in view (`stages.serve.FITTED`).
 
 from __future__ import annotations
 
-import csv
+import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lineshaft import catalog
-from lineshaft.measured.models._tools import named
+from lineshaft.measured.models._tools import csv_rows, named
 from lineshaft.parameters.hardware import architecture, chip
 from lineshaft.stages import serve
+from lineshaft.stages.serve import FITTED, Coefficients
 from lineshaft.traces import Trace
 from lineshaft.transformer import Architecture, Chip
 
@@ -56,7 +61,7 @@ class Point:
     ttft_s: float
     tpot_s: float
 
-    def simulated(self) -> tuple[float, float] | None:
+    def simulated(self, coefficients: Coefficients = FITTED) -> tuple[float, float] | None:
         """Mean TTFT and TPOT of the closed loop; None where its KV cache holds no request."""
         requests = min(max(10 * self.clients, 40), 2500)
         low = 0.8 if self.jitter else 1.0
@@ -86,6 +91,7 @@ class Point:
             weight_byte=self.weight_byte,
             kv_byte=2.0,
             max_tokens=8192,
+            coefficients=coefficients,
         )
         limits = serve.Scheduler(1024, 8192, int(capacity // 16), "none")
         trace = Trace("closed loop", np.zeros(requests), inputs, outputs)
@@ -109,19 +115,84 @@ def points(data: Path, half: str) -> list[Point]:
     return [point for point in every if point.group in wanted]
 
 
+Latencies = dict[str, NDArray[np.float64]]
+"""[request] seconds of ttft, tpot and e2e."""
+
+
+def vllm_run(
+    data: Path,
+    gpu: str,
+    model: str,
+    accelerator: str,
+    coefficients: Coefficients = FITTED,
+) -> tuple[Latencies, Latencies]:
+    """Simulated and recorded latencies of every request of a vLLM run."""
+    folder = data / "serve" / "llmservingsim_vllm" / gpu / model
+    engine = json.loads((folder / "meta.json").read_text("utf-8"))
+    asked = [json.loads(line) for line in (folder / "requests.jsonl").read_text().splitlines()]
+    asked.sort(key=lambda row: row["queued_ts"])
+    at = np.array([row["queued_ts"] for row in asked])
+    inputs, outputs = (
+        np.array([row[key] for row in asked], np.int64) for key in ("input_toks", "output_toks")
+    )
+    arch = architecture(named(MODELS, "model", model))
+    device = chip(catalog.find("accelerators", accelerator))
+    asks = engine["engine_kwargs"]
+    tp, budget = asks["tensor_parallel_size"], asks["max_num_batched_tokens"]
+    capacity = serve.kv_capacity_tokens(
+        arch,
+        device,
+        tp=tp,
+        weight_byte=2.0,
+        kv_byte=2.0,
+        max_num_batched_tokens=budget,
+        mean_context=1000.0,
+    )
+    # the engine's own count of blocks where its log has one
+    blocks = engine.get("kv_cache", {}).get("num_gpu_blocks", int(capacity // 16))
+    limits = serve.Scheduler(asks["max_num_seqs"], budget, blocks, "none")
+    times = serve.step_times(
+        arch,
+        device,
+        tp=tp,
+        precision="bf16",
+        weight_byte=2.0,
+        kv_byte=2.0,
+        max_tokens=budget,
+        coefficients=coefficients,
+    )
+    out = serve.simulate(Trace(gpu, at - at[0], inputs, outputs), times, limits)
+    sent, first, last = (
+        np.array([row[key] for row in asked])
+        for key in ("queued_ts", "first_token_ts", "last_token_ts")
+    )
+    return (
+        _latencies(out.arrival_s, out.first_s, out.finish_s, outputs),
+        _latencies(sent, first, last, outputs),
+    )
+
+
+def _latencies(
+    sent: NDArray[np.float64],
+    first: NDArray[np.float64],
+    last: NDArray[np.float64],
+    outputs: NDArray[np.int64],
+) -> Latencies:
+    return {"ttft": first - sent, "tpot": (last - first) / (outputs - 1), "e2e": last - sent}
+
+
 @lru_cache
 def _read(path: Path) -> tuple[Point, ...]:
     """Aggregated points with tp up to 8 and no attention data parallelism, duplicates dropped."""
     found: dict[Point, None] = {}
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            name = next((MODELS[key] for key in MODELS if key in row["model_path"]), None)
-            dp, tp = float(row["attention_dp_size"] or 1), int(float(row["tp_size"] or 0))
-            if name is None or row["mode"] != "agg" or dp != 1 or not 1 <= tp <= 8:
-                continue
-            if row["system"] not in SYSTEMS:
-                continue
-            found[_point(row, name, tp)] = None
+    for row in csv_rows(path):
+        name = next((MODELS[key] for key in MODELS if key in row["model_path"]), None)
+        dp, tp = float(row["attention_dp_size"] or 1), int(float(row["tp_size"] or 0))
+        if name is None or row["mode"] != "agg" or dp != 1 or not 1 <= tp <= 8:
+            continue
+        if row["system"] not in SYSTEMS:
+            continue
+        found[_point(row, name, tp)] = None
     return tuple(found)
 
 

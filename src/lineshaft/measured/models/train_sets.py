@@ -6,12 +6,12 @@ framework's rows) is said once for the set, here.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lineshaft import catalog
+from lineshaft.measured.models._tools import csv_rows
 from lineshaft.parameters.hardware import architecture, chip
 from lineshaft.stages.train import (
     FSDP,
@@ -104,7 +104,7 @@ def device(
 def korthikanti(folder: Path) -> Iterator[Run]:
     """Table 5 of arXiv:2205.05198; interleaving of the paper's Table 3."""
     virtual = {"22B": 1, "175B": 3, "530B": 3, "1T": 1}
-    for r in _read(folder / "korthikanti2022.csv"):
+    for r in csv_rows(folder / "korthikanti2022.csv"):
         full = r["mode"].startswith("full")
         yield Run(
             _gpt(r, 51200),
@@ -127,7 +127,7 @@ def korthikanti(folder: Path) -> Iterator[Run]:
 
 def sc21(folder: Path) -> Iterator[Run]:
     """Weak scaling of arXiv:2104.04473 with full recompute."""
-    for r in _read(folder / "megatron_sc21.csv"):
+    for r in csv_rows(folder / "megatron_sc21.csv"):
         sizes = {key: int(r[key]) for key in ("tp", "pp", "dp")}
         yield Run(
             _gpt(r, 51200),
@@ -143,7 +143,7 @@ def sc21(folder: Path) -> Iterator[Run]:
 
 def megascale(folder: Path) -> Iterator[Run]:
     """Table 2 of MegaScale (NSDI'24), the rows of Megatron-LM; interleaving 6 is not confirmed."""
-    for r in _read(folder / "megascale_table2.csv"):
+    for r in csv_rows(folder / "megascale_table2.csv"):
         if r["framework"] == "Megatron-LM":
             yield Run(
                 _gpt(r, 64000),
@@ -170,7 +170,7 @@ def vtrain_single(folder: Path) -> Iterator[Run]:
 def _vtrain(path: Path) -> Iterator[Run]:
     # 800 Gb/s a node, as vTrain's own configurations say
     a100 = device("A100", scaleout_bytes_per_s=12.5e9)
-    for r in _read(path):
+    for r in csv_rows(path):
         one = layout(
             tp=int(r["tensor parallelism"]),
             pp=int(r["pipeline parallelism"]),
@@ -208,7 +208,7 @@ def llm_foundry(folder: Path) -> Iterator[Run]:
     """MPT under FSDP on 8 to 512 A100 or H100 (github.com/mosaicml/llm-foundry)."""
     a100_40 = device("A100", memory_bytes_per_s=1.555e12)
     chips = {"h100_80gb": device("H100"), "a100_80gb": device("A100"), "a100_40gb": a100_40}
-    for r in _read(folder / "llm_foundry_mfu.csv"):
+    for r in csv_rows(folder / "llm_foundry_mfu.csv"):
         gpus, micro = int(r["# GPUs"]), int(r["MicroBatchSize"])
         sequence, batch = int(r["SeqLen (T)"]), gpus * micro * int(r["GradAccum"])
         one = layout(
@@ -254,7 +254,7 @@ _SYSTEMS = {
 
 def megatron_bridge(folder: Path) -> Iterator[Run]:
     """Pre-training rows of Megatron-Bridge's performance summary that say their precision."""
-    for r in _read(folder / "megatron_bridge_perf.csv"):
+    for r in csv_rows(folder / "megatron_bridge_perf.csv"):
         known = r["model"] in _BRIDGE and r["precision"] in _PRECISIONS
         if r["section"] != "Pre-Training Performance" or not known:
             continue
@@ -297,7 +297,7 @@ def megatron_bridge_experts(folder: Path) -> Iterator[Run]:
 def megatron_core(folder: Path) -> Iterator[Run]:
     """Weak scaling of Megatron-Core on 96 to 6,144 H100; micro-batch 1 and no interleaving are
     assumed, the table does not print them."""
-    for r in _read(folder / "megatron_core_h100.csv"):
+    for r in csv_rows(folder / "megatron_core_h100.csv"):
         sizes = {key: int(r[key]) for key in ("tp", "pp", "dp")}
         yield Run(
             _gpt(r, int(r["vocab"])),
@@ -313,14 +313,14 @@ def megatron_core(folder: Path) -> Iterator[Run]:
 
 def simumax_dense(folder: Path) -> Iterator[Run]:
     """Truncated Llama 3 70B on 8 B200, without context parallelism; allocated memory."""
-    for r in _read(folder / "simumax_b200.csv"):
+    for r in csv_rows(folder / "simumax_b200.csv"):
         if r["model"] == "llama3_70b" and r["cp"] == "1":
             yield _simumax(r, "Llama 3.1 70B")
 
 
 def simumax_405b(folder: Path) -> Iterator[Run]:
     """Truncated Llama 3 405B on 8 B200, without context parallelism; allocated memory."""
-    for r in _read(folder / "simumax_b200.csv"):
+    for r in csv_rows(folder / "simumax_b200.csv"):
         if r["model"] == "llama3_405b" and r["cp"] == "1":
             yield _simumax(r, "Llama 3.1 405B")
 
@@ -345,7 +345,7 @@ def torchtitan(folder: Path) -> Iterator[Run]:
     eager FSDP."""
     h100 = device("H100", memory_bytes_per_s=2.4e12)
     chips = {True: device("H200"), False: h100}
-    for r in _read(folder / "torchtitan.csv"):
+    for r in csv_rows(folder / "torchtitan.csv"):
         if r["pp"] != "1":
             continue
         tp, cp, dp = int(r["tp"]), int(r["cp"]), int(r["fsdp"])
@@ -381,7 +381,7 @@ _MLPERF = {
 
 def mlperf_405b(folder: Path) -> Iterator[Run]:
     """MLPerf Training v5.0, Llama 3.1 405B in FP8: step times and logged memory."""
-    for r in _read(folder / "mlperf_training_llm.csv"):
+    for r in csv_rows(folder / "mlperf_training_llm.csv"):
         wanted = r["round"] == "v5.0" and r["benchmark"] == "llama31_405b"
         if not wanted or not r["step_time_s_median"] or r["accelerator"] not in _MLPERF:
             continue
@@ -420,11 +420,6 @@ SETS: dict[str, Callable[[Path], Iterator[Run]]] = {
     )
 }
 """All sets by name; each takes the folder that holds the CSV files."""
-
-
-def _read(path: Path) -> Iterator[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file)
 
 
 def _gpt(r: dict[str, str], vocab: int) -> Architecture:

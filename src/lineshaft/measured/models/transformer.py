@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lineshaft import transformer
+from lineshaft.measured.models.train_sets import gpt
 from lineshaft.parameters.hardware import architecture
 from lineshaft.transformer.activations import activation_bytes_per_layer
 
@@ -39,7 +40,7 @@ def training_flops(*, model: str, sequence: int, tokens: float, causal: bool = T
 
 def scores_share_of_activations(*, hidden: int, heads: int, sequence: int) -> float:
     """Share of a GPT layer's activation bytes that recomputing the attention core saves."""
-    arch = _gpt(hidden, heads)
+    arch = gpt(hidden, 1, heads, 51200)
 
     def kept(fused: bool) -> float:
         return float(
@@ -49,10 +50,3 @@ def scores_share_of_activations(*, hidden: int, heads: int, sequence: int) -> fl
         )
 
     return 1.0 - kept(True) / kept(False)
-
-
-def _gpt(hidden: int, heads: int) -> transformer.Architecture:
-    head = hidden // heads
-    return transformer.Architecture(
-        "gpt", 1, hidden, heads, heads, head, 4 * hidden, "gelu2", 51200, True, "mha"
-    )

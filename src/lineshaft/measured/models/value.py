@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import resources
-from pathlib import Path
 
 from lineshaft import catalog
+from lineshaft.measured.models._tools import example
 from lineshaft.parameters.value import claim_checks
 from lineshaft.scenario import Scenario
 from lineshaft.scenario.reading import read
@@ -81,7 +80,7 @@ def implied_calendar_revenue_usd(
 def unit_slip_factor(*, claim: str, figure: str) -> float:
     """The power of ten that the claim check names for a claim of the shipped scenario, for its
     raise, pre or post; 1 where it names none."""
-    asked = read(_example("claimed-9t"), model=Scenario)
+    asked = read(example("claimed-9t"), model=Scenario)
     row = next(c for c in asked.value.claim if c.name == claim)
     found = claim_checks(asked)[asked.value.claim.index(row)]
     given = (("raise", row.raise_usd), ("pre", row.pre_usd), ("post", 1.0))
@@ -106,7 +105,3 @@ def alarms_on_reported_rounds() -> float:
     ]
     found = claim_checks(read({"value": {"claim": rounds}}, model=Scenario))
     return float(sum(check.alarm for check in found))
-
-
-def _example(name: str) -> Path:
-    return Path(str(resources.files("lineshaft") / "examples" / f"{name}.toml"))
