@@ -33,5 +33,10 @@ def test_where_it_cannot_go_is_told(gigawatt_run: Run, tmp_path: Path) -> None:
     """A folder is no file, and a folder that is not there is not made."""
     with pytest.raises(InputError, match=r"is a folder\n.*\n  fix: try .*report\.html"):
         report(gigawatt_run.folder, tmp_path)
+    precious = tmp_path / "my.toml"
+    precious.write_text("months = 12\n")
+    with pytest.raises(InputError, match="is there and is no report"):
+        report(gigawatt_run.folder, precious)
+    assert precious.read_text() == "months = 12\n"
     with pytest.raises(InputError, match="there is no folder"):
         report(gigawatt_run.folder, tmp_path / "nowhere" / "x.html")

@@ -25,5 +25,6 @@ def check(
             problems.update(dict.fromkeys(error.problems))
     if problems:
         raise InputError(problems)
-    what = f"{len(names) - 1} variants too" if len(names) > 1 else "no error"
+    more = len(names) - 1
+    what = "no error" if not more else "its variant too" if more == 1 else f"{more} variants too"
     print(f"{origin if origin != '-' else 'standard input'}: ok ({what})")

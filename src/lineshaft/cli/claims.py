@@ -46,6 +46,5 @@ def claims(
         print(f"  Source: {c.source}\n")
     print(", ".join(f"{n} {word}" for word, n in summary(verdicts)))
     print("A verdict is about the named run and its sourced inputs, not about the world.")
-    print(
-        "\nNext:\n  lineshaft claims my-claims.toml --no-shipped\n  lineshaft require --value 9.3T"
-    )
+    more = "claims" if files else "claims my-claims.toml --no-shipped"
+    print(f"\nNext:\n  lineshaft {more}\n  lineshaft require --value 9.3T")

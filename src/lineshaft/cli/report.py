@@ -26,6 +26,8 @@ def report(
         raise InputError(
             Problem("", "-o", f"'{path}' is a folder", "a file", f"try {path / 'report.html'}")
         )
+    if path.is_file() and not path.read_bytes().startswith(b"<!doctype html>"):
+        raise InputError(Problem("", "-o", f"'{path}' is there and is no report", "another file"))
     if not path.parent.is_dir():
         raise InputError(Problem("", "-o", f"there is no folder '{path.parent}'", "a file"))
     write_report(path, found)
