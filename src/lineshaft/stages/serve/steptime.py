@@ -99,7 +99,16 @@ FITTED = Coefficients(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StepTimes:
-    """Step time of one model on `tp` accelerators, ready for the event loop."""
+    """Step time of one engine instance, ready for the event loop.
+
+    A step of n decoding sequences that attend to `context` tokens in all, and of k chunks of
+    prompts with p tokens and `pairs` (token, attended token) pairs in all takes::
+
+        spread = ranks / min(ranks, k)           chunks lie on few of the attention ranks
+        m = n * (1 + draft) + p * spread
+        dense_s[m] + kv_s * context + seq_s * (n + k)
+            + [k > 0] * (mixed_s + chunk_s * k + pair_s * pairs * spread)
+    """
 
     dense_s: Floats
     """[tokens + 1] all that depends on the number of tokens alone; 0 for none."""
@@ -108,11 +117,24 @@ class StepTimes:
     kv_s: float
     """Per token of context that a decoding sequence reads."""
     pair_s: float
-    """Per pair of a prompt token and a token that it attends to."""
+    """Per pair of a prompt token and a token that it attends to, with every rank at work."""
     seq_s: float
     """Per sequence in the step."""
     api_s: float = 0.0
+    """Per request, before its first token, outside the engine's steps."""
     api_token_s: float = 0.0
+    """Per answer token, outside the engine's steps."""
+    mixed_s: float = 0.0
+    """Of a step that has a prompt in it."""
+    chunk_s: float = 0.0
+    """Per chunk of a prompt."""
+    ranks: int = 1
+    """Attention ranks of the instance (data-parallel attention)."""
+    draft: int = 0
+    """Speculative decoding: tokens proposed per sequence and step."""
+    gain: float = 1.0
+    """Speculative decoding: answer tokens gained per sequence and step, in the mean, 1 to 1 +
+    draft."""
 
 
 def kv_shards(arch: Architecture, tp: int) -> int:
