@@ -90,3 +90,12 @@ def test_arguments_that_no_model_was_made_for_are_told_in_the_row(tmp_path: Path
     (mine,) = (r for r in measured.validate("transformer", tmp_path) if ".ours." in r.row.id)
     assert mine.verdict == "FAILED" and "ValueError: could not convert" in mine.refused
     assert len(mine.refused) <= 160
+
+
+def test_a_published_table_in_the_folder_is_no_file_of_own_rows(tmp_path: Path) -> None:
+    (tmp_path / "ours.csv").write_text(HEADER + GOOD)
+    (tmp_path / "published.csv").write_text("metric,value,unit\nnodes,278,1\n")
+    assert [row.id for row in own_rows(tmp_path)] == ["transformer.ours.kv"]
+    (tmp_path / "typo.csv").write_text(HEADER.replace("measured", "measurd") + GOOD)
+    with pytest.raises(InputError, match="measurd"):
+        own_rows(tmp_path)

@@ -90,10 +90,10 @@ def test_the_verb_prints_lines_counts_and_misses() -> None:
 
 def test_the_verb_in_json_and_in_markdown() -> None:
     done = CliRunner().invoke(app, ["transformer", "--json"])
-    *rows, last = map(json.loads, done.stdout.splitlines())
-    assert [row["id"] for row in rows] == [row.id for row in measured.rows("transformer")]
-    assert last["passed"] is True
-    assert {count["kind"] for count in last["summary"]} == {"identity", "unseen"}
+    told = json.loads(done.stdout)
+    assert [row["id"] for row in told["rows"]] == [row.id for row in measured.rows("transformer")]
+    assert told["passed"] is True and told["sets"] == {}
+    assert {count["kind"] for count in told["summary"]} == {"identity", "unseen"}
     shown = CliRunner().invoke(app, ["transformer", "--markdown"]).stdout
     assert shown == measured.markdown("transformer")
 

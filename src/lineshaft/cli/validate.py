@@ -14,7 +14,7 @@ import typer
 from lineshaft.cli.common import Progress
 
 if TYPE_CHECKING:
-    from lineshaft.measured import Result
+    from lineshaft.measured import Result, SetScore
 
 WIDTH = 150
 """Columns of the tables where the output is not a terminal."""
@@ -24,6 +24,14 @@ COLUMNS = {
 }  # fmt: skip
 """What is told of a row, with the least width of a terminal that shows it."""
 
+SET_COLUMNS = {
+    "rows": "rows", "coverage": "answered", "ttft_med": "TTFT median", "ttft_p90": "p90",
+    "ttft_noise": "noise", "tpot_med": "TPOT median", "tpot_p90": "p90", "tpot_noise": "noise",
+    "e2e_med": "E2E median", "throughput_med": "throughput", "regret_ok": "right choice",
+    "interval_cover": "in the 90 % bar",
+}  # fmt: skip
+"""What is told of a measured set."""
+
 
 def validate(
     stage: Annotated[str | None, typer.Argument(help="Which stage; without it, all.")] = None,
@@ -31,7 +39,9 @@ def validate(
         Path | None,
         typer.Option("--data", metavar="DIR", help="Folder of published sets and own *.csv rows."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON document: rows, sets, summary, passed.")
+    ] = False,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="The shipped results, nothing run.")
     ] = False,
@@ -52,14 +62,18 @@ def validate(
         _list(measured.STAGES if stage is None else (stage,))
         return
     progress = Progress()
-    results = measured.validate(stage, data, lambda name: progress.note(f"running {name} …"))
+
+    def tell(text: str) -> None:
+        progress.note(f"running {text} …")
+
+    results = measured.validate(stage, data, tell)
+    sets = measured.scores(stage, data, tell) if data is not None else ()
     progress.clear()
     if as_json:
-        for result in results:
-            print(json.dumps(result.to_dict(), ensure_ascii=False))
-        print(json.dumps({"summary": _counts(results), "passed": not _wrong(results)}))
+        print(json.dumps(_document(results, sets), ensure_ascii=False))
     else:
         _show(results)
+        _show_sets(sets)
     if write:
         progress.line(f"written: {measured.write(results)}")
     if _wrong(results):
@@ -68,6 +82,15 @@ def validate(
 
 def _wrong(results: Sequence[Result]) -> list[Result]:
     return [result for result in results if result.wrong]
+
+
+def _document(results: Sequence[Result], sets: Sequence[SetScore]) -> dict[str, Any]:
+    return {
+        "rows": [result.to_dict() for result in results],
+        "sets": {one.name: dict(one.score) for one in sets},
+        "summary": _counts(results),
+        "passed": not _wrong(results),
+    }
 
 
 def _counts(results: Sequence[Result]) -> list[dict[str, Any]]:
@@ -151,6 +174,33 @@ def _table(results: Sequence[Result], width: int) -> Any:
         }
         table.add_row(*(cells[name] for name in columns))
     return table
+
+
+def _show_sets(sets: Sequence[SetScore]) -> None:
+    """A line a set: how many rows, what was answered, median and p90 errors, noise beside them."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    if not sets:
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+    table.add_column("set, and absolute errors on it", no_wrap=True)
+    keys = [key for key in SET_COLUMNS if any(one.score.get(key) is not None for one in sets)]
+    for key in keys:
+        table.add_column(SET_COLUMNS[key], justify="right", no_wrap=True)
+    for one in sets:
+        cells = [one.score.get(key) for key in keys]
+        table.add_row(
+            one.name,
+            *(
+                "" if cell is None else f"{cell:,}" if key == "rows" else f"{cell:.1%}"
+                for key, cell in zip(keys, cells, strict=True)
+            ),
+        )
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH
+    print()
+    Console(width=width, highlight=False).print(table)
 
 
 def _headline(results: Sequence[Result]) -> str:

@@ -34,6 +34,9 @@ _FILLED = {
 def own_rows(folder: Path, taken: Set[str] = frozenset()) -> tuple[Row, ...]:
     """The rows of all `*.csv` files that lie directly in `folder`; `taken` ids are refused.
 
+    A table without any of the columns `measured`, `model` and `tolerance` is no file of rows but
+    a published set (`sets`), and left alone.
+
     Raises InputError with every problem of all files.
     """
     problems: list[Problem] = []
@@ -43,6 +46,8 @@ def own_rows(folder: Path, taken: Set[str] = frozenset()) -> tuple[Row, ...]:
             with path.open(newline="", encoding="utf-8-sig") as file:
                 reader = csv.DictReader(file, strict=True)
                 header = list(reader.fieldnames or [])
+                if len(header) > 1 and not {"measured", "model", "tolerance"} & set(header):
+                    continue
                 wrong = list(_header_problems(path.name, header))
                 problems += wrong
                 for cells in () if wrong else reader:
