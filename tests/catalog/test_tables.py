@@ -264,6 +264,55 @@ def test_find_and_search() -> None:
     catalog.check()
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("MiniMaxAI/MiniMax-M2.5", "MiniMax-M2"),
+        ("moonshotai/Kimi-K2.5", "Kimi K2"),
+        ("nvidia/DeepSeek-R1-NVFP4", "DeepSeek-V3"),
+        ("nvidia/DeepSeek-R1-0528-NVFP4-v2", "DeepSeek-V3"),
+        ("amd/DeepSeek-R1-0528-MXFP4-Preview", "DeepSeek-V3"),
+        ("openai/gpt-oss-120b", "gpt-oss-120b"),
+        ("zhipuai/GLM-5", "GLM-5"),
+        ("Qwen/Qwen3-235B-A22B-FP8", "Qwen3 235B-A22B"),
+        ("Qwen/Qwen3-235B-A22B-Instruct-2507", "Qwen3 235B-A22B"),
+        ("meta-llama/Meta-Llama-3.1-8B-Instruct", "Llama 3.1 8B"),
+        ("RedHatAI/Llama-3.3-70B-Instruct-FP8-dynamic", "Llama 3.1 70B"),
+        ("nvidia/Llama-3_3-Nemotron-Super-49B-v1_5", "Llama-3.3-Nemotron-Super 49B"),
+        ("deepseek-ai/DeepSeek-R1-Distill-Llama-70B", "Llama 3.1 70B"),
+        ("codellama/CodeLlama-34b-Instruct-hf", "CodeLlama 34B"),
+    ],
+)
+def test_models_are_found_by_their_repository(path: str, name: str) -> None:
+    assert catalog.find("models", path).name == name
+
+
+@pytest.mark.parametrize(
+    "path", ["deepseek-ai/DeepSeek-R1-Distill-Phi", "Qwen/Qwen9-8B", "nvidia/", "FP8", ""]
+)
+def test_another_shape_is_not_taken_for_a_known_one(path: str) -> None:
+    with pytest.raises(InputError, match="there is no"):
+        catalog.find("models", path)
+
+
+@pytest.mark.parametrize(
+    ("system", "name"),
+    [
+        ("h100_sxm", "H100 SXM5"),
+        ("h200_sxm", "H200 SXM"),
+        ("b200_sxm", "B200 SXM"),
+        ("b300_sxm", "B300 SXM"),
+        ("gb200", "GB200"),
+        ("gb300", "GB300"),
+        ("a100_sxm", "A100 SXM4 80GB"),
+        ("l40s", "L40S"),
+        ("rtx_pro_6000_server", "RTX PRO 6000 Blackwell"),
+    ],
+)
+def test_accelerators_are_found_by_the_system_names_of_benchmarks(system: str, name: str) -> None:
+    assert catalog.find("accelerators", system).name == name
+
+
 def test_check_reports_all_tables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Two broken files, one error with both."""
     for name in ("aa", "bb"):

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineshaft.transformer import Architecture, attention_parameters, expert_parameters, from_row
+from lineshaft.transformer import (
+    Architecture,
+    attention_parameters,
+    expert_parameters,
+    from_row,
+    shared_parameters,
+)
 from lineshaft.transformer.activations import activation_bytes_per_layer, checkpoint_bytes_per_layer
 from lineshaft.transformer.steptime import (
     elementwise_bytes_per_token,
@@ -60,7 +66,7 @@ def test_a_layers_products_are_its_weights(name: str, tp: float) -> None:
     weights: float = attention_parameters(arch)
     if moe:
         weights += arch.hidden * arch.experts
-        weights += (arch.experts_active + arch.shared_experts) * expert_parameters(arch)
+        weights += arch.experts_active * expert_parameters(arch) + shared_parameters(arch)
     else:
         weights += arch.mlp_matrices * arch.hidden * arch.ffn
     if arch.attention == "mla" and tp > 1:  # the latent projections are not split

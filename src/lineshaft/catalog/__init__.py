@@ -28,6 +28,7 @@ from lineshaft.catalog.loader import (
     PRECISIONS,
     Cell,
     Row,
+    bare_names,
     dense_flops,
     key_of,
     read_table,
@@ -73,11 +74,15 @@ def table(name: str) -> tuple[Row, ...]:
 def find(table_name: str, name: str) -> Row:
     """The row with that name or alias; case, blanks, hyphens and underscores do not count.
 
-    `InputError` with the closest names where there is none.
+    A model is found by the path of its repository too, whoever built it and in which number
+    format: "nvidia/DeepSeek-R1-0528-NVFP4". `InputError` with the closest names where there is
+    none.
     """
-    row = _index(table_name).get(key_of(name))
-    if row is not None:
-        return row
+    keys = bare_names(name) if table_name == "models" else iter((key_of(name),))
+    for key in keys:
+        row = _index(table_name).get(key)
+        if row is not None:
+            return row
     known = [n for r in table(table_name) for n in r.names]
     raise _unknown(
         f"{table_name}.csv", table_name, name, known, f"`lineshaft catalog {table_name}`"

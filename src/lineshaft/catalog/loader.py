@@ -178,6 +178,27 @@ def key_of(name: str) -> str:
     return re.sub(r"[\s_-]+", "", name).casefold()
 
 
+def bare_names(path: str) -> Iterator[str]:
+    """A model's repository path with less and less around its name, as keys (`key_of`).
+
+    First the vendor goes ("nvidia/…", "Meta-"), then from the end the words that name a build of
+    the same weights and not another shape: number formats, training for chat, dates, versions.
+    """
+    name = re.sub(r"^meta[\s_-]+(?=(code)?llama)", "", path.rsplit("/", 1)[-1].strip(), flags=re.I)
+    yield key_of(name)
+    while match := _BUILD.search(name):
+        name = name[: match.start()]
+        yield key_of(name)
+
+
+_BUILD = re.compile(
+    r"[\s_:-]+(?:instruct|chat|base|it|pt|hf|thinking|preview|turbo|fp8|nvfp4|mxfp4|fp4|bf16|fp16"
+    r"|int[48]|w4a16|w8a8|w4a8|awq|gptq|gguf|marlin|static|dynamic|block|pertensor|per|tensor|kv|qad"
+    r"|quantized|turboquant|optq|\d+bit|v\d+(?:[._]\d+)*|\d{4})$",
+    re.I,
+)
+
+
 def read_table(path: Path) -> tuple[Row, ...]:
     """All rows of a catalog file, in its order; `InputError` with every problem found in it."""
     table, file = path.stem, path.name

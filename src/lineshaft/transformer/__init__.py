@@ -18,6 +18,7 @@ from lineshaft.transformer.counts import (
     expert_parameters,
     experts_hit,
     parameters,
+    shared_parameters,
     weight_bytes,
     weight_bytes_touched,
 )
@@ -28,7 +29,7 @@ from lineshaft.transformer.flops import (
     mean_context,
     training_flops_per_token,
 )
-from lineshaft.transformer.kv import kv_bytes, kv_bytes_per_token
+from lineshaft.transformer.kv import kv_bytes, kv_bytes_per_token, kv_read_bytes, state_bytes
 
 __all__ = [
     "Architecture",
@@ -42,9 +43,12 @@ __all__ = [
     "from_row",
     "kv_bytes",
     "kv_bytes_per_token",
+    "kv_read_bytes",
     "linear_flops_per_token",
     "mean_context",
     "parameters",
+    "shared_parameters",
+    "state_bytes",
     "training_flops_per_token",
     "weight_bytes",
     "weight_bytes_touched",

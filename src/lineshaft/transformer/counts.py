@@ -23,8 +23,9 @@ class Parameters:
     head: int
     """Output embedding; 0 where it is tied to the input embedding."""
     attention: int
+    """Attention with its indexers, and the mixers of linear layers."""
     mlp: int
-    """Dense MLPs and shared experts."""
+    """Dense MLPs, shared experts, projections to and from the routed experts' width."""
     router: int
     experts: int
     """All routed experts of all layers."""
@@ -41,27 +42,51 @@ def attention_parameters(arch: Architecture) -> int:
         q = h * arch.q_rank + arch.q_rank * q_out if arch.q_rank else h * q_out
         kv = h * (arch.kv_rank + arch.rope_dim) + arch.kv_rank * a * (arch.nope_dim + arch.v_dim)
         return q + kv + a * arch.v_dim * h
-    return 2 * h * arch.head_dim * (a + arch.kv_heads)
+    return h * arch.head_dim * ((3 if arch.output_gate else 2) * a + 2 * arch.kv_heads)
+
+
+def linear_parameters(arch: Architecture) -> int:
+    """Weights of one linear layer's mixer: projections in and out, and the convolution of 4.
+
+    Per head a delta network projects a decay and a write strength, Mamba-2 a time step.
+    """
+    inner, keys = arch.linear_heads * arch.linear_head_dim, arch.linear_groups * arch.linear_state
+    scalars = (2 if arch.linear == "delta" else 1) * arch.linear_heads
+    return arch.hidden * (3 * inner + 2 * keys + scalars) + 4 * (inner + 2 * keys)
+
+
+def index_parameters(arch: Architecture) -> int:
+    """Weights of one layer's indexer (sparse attention): queries, one key, a weight per head."""
+    queries = arch.q_rank * arch.index_heads * arch.index_dim
+    return queries + arch.hidden * (arch.index_dim + arch.index_heads)
 
 
 def expert_parameters(arch: Architecture) -> int:
     """Weights of one routed expert of one layer."""
-    return arch.mlp_matrices * arch.hidden * arch.expert_ffn
+    return arch.mlp_matrices * (arch.expert_hidden or arch.hidden) * arch.expert_ffn
+
+
+def shared_parameters(arch: Architecture) -> int:
+    """Weights of a mixture's layer that every token uses, the router apart: shared experts, and
+    the projections to and from the routed experts' width."""
+    shared = arch.shared_experts * arch.mlp_matrices * arch.hidden * arch.expert_ffn
+    return shared + 2 * arch.hidden * arch.expert_hidden
 
 
 def parameters(arch: Architecture) -> Parameters:
     """Parameter counts, total and active, and their parts (whole model, all layers)."""
     h = arch.hidden
     dense_mlp = arch.mlp_matrices * h * arch.ffn
-    shared = arch.shared_experts * expert_parameters(arch)
+    shared = shared_parameters(arch)
     moe = arch.moe_layers
     embedding = arch.vocab * h
     head = 0 if arch.tied else embedding
-    attention = arch.layers * attention_parameters(arch)
-    mlp = (arch.layers - moe) * dense_mlp + moe * shared
+    attention = arch.attention_layers * (attention_parameters(arch) + index_parameters(arch))
+    attention += arch.linear_layers * linear_parameters(arch)
+    mlp = arch.dense_mlps * dense_mlp + moe * shared
     router = moe * h * arch.experts
     experts = moe * arch.experts * expert_parameters(arch)
-    norms = (2 * arch.layers + 1) * h + arch.layers * (arch.q_rank + arch.kv_rank)
+    norms = (2 * arch.layers + 1) * h + arch.attention_layers * (arch.q_rank + arch.kv_rank)
     total = embedding + head + attention + mlp + router + experts + norms
     idle = moe * (arch.experts - arch.experts_active) * expert_parameters(arch)
     one_moe = shared + h * arch.experts + arch.experts * expert_parameters(arch)

@@ -11,6 +11,7 @@ from lineshaft.transformer.counts import (
     attention_parameters,
     expert_parameters,
     parameters,
+    shared_parameters,
 )
 
 
@@ -24,7 +25,15 @@ def linear_flops_per_token(arch: Architecture, *, lm_head: bool = True) -> float
     weights += arch.moe_layers * arch.experts_active * expert_parameters(arch)
     if lm_head:
         weights += arch.vocab * arch.hidden
-    return 2.0 * weights
+    return 2.0 * weights + arch.linear_layers * linear_state_flops(arch)
+
+
+def linear_state_flops(arch: Architecture) -> float:
+    """FLOPs per token on the state of one linear layer: write and read (Mamba-2), and before them
+    a read of what the key already holds (gated delta network). The recurrent form is counted; the
+    chunked one of prompts does more, on matrix units."""
+    state = arch.linear_heads * arch.linear_head_dim * arch.linear_state
+    return (6.0 if arch.linear == "delta" else 4.0) * state
 
 
 def attention_flops_per_token(
@@ -33,13 +42,21 @@ def attention_flops_per_token(
     """Forward FLOPs of one token's scores and weighted sum over `context` tokens, all layers.
 
     Give the mean context: s for the last token of s, s/2 for the mean over a causal prefill of s.
-    Layers with a window attend to at most `window` tokens. `absorbed` is the decode form of MLA,
+    Layers with a window attend to at most `window` tokens, sparse attention to `topk`, found by
+    an indexer over all of them; linear layers to none. `absorbed` is the decode form of MLA,
     which works on the latent (kv_rank + rope_dim) instead of on per-head keys and values
     (DeepSeek-V2, arXiv:2405.04434, section 2.1).
     """
-    attended = (arch.layers - arch.window_layers) * context
-    attended += arch.window_layers * min(context, arch.window)
-    return 2.0 * arch.heads * attention_width(arch, absorbed=absorbed) * attended
+    index = arch.attention_layers * arch.index_heads * arch.index_dim * context
+    work = arch.heads * attention_width(arch, absorbed=absorbed) * attended_tokens(arch, context)
+    return 2.0 * (work + index)
+
+
+def attended_tokens(arch: Architecture, context: float) -> float:
+    """Tokens that one token at `context` attends to, summed over the layers."""
+    full = min(context, arch.topk) if arch.topk else context
+    windowed = arch.window_layers * min(context, arch.window)
+    return (arch.attention_layers - arch.window_layers) * full + windowed
 
 
 def attention_width(arch: Architecture, *, absorbed: bool = False) -> int:
@@ -93,14 +110,14 @@ def training_flops_per_token(
     """
     full = mean_context(sequence, causal=causal)
     windowed = mean_context(sequence, causal=causal, window=arch.window)
-    attended = (arch.layers - arch.window_layers) * full + arch.window_layers * windowed
+    attended = (arch.attention_layers - arch.window_layers) * full + arch.window_layers * windowed
     per_layer = 2.0 * arch.heads * attention_width(arch)
     forward = linear_flops_per_token(arch) + per_layer * attended
     if mtp and arch.mtp_layers:
         active = attention_parameters(arch) + 2 * arch.hidden**2 + arch.vocab * arch.hidden
         if arch.experts:
             active += arch.hidden * arch.experts
-            active += (arch.experts_active + arch.shared_experts) * expert_parameters(arch)
+            active += arch.experts_active * expert_parameters(arch) + shared_parameters(arch)
         else:
             active += arch.mlp_matrices * arch.hidden * arch.ffn
         forward += arch.mtp_layers * (2.0 * active + per_layer * full)

@@ -43,7 +43,8 @@ def gemm_s(
 def layer_gemms(
     arch: Architecture, tokens: Num, *, tp: Num = 1.0, ep: Num = 1.0, moe: bool = False
 ) -> tuple[tuple[Num, Num, Num, Num], ...]:
-    """Forward matrix products of one layer on one accelerator, as (m, n, k, how many).
+    """Forward matrix products of one layer with attention on one accelerator, as (m, n, k, how
+    many). Indexers of sparse attention are left out.
 
     `tokens` are the tokens that one accelerator's tensor-parallel group works on. Attention and
     dense MLPs are split over `tp`. Each routed expert is whole on one accelerator; `ep`
@@ -62,7 +63,8 @@ def layer_gemms(
         gemms += [(tokens, a * (arch.nope_dim + arch.v_dim) / tp, float(arch.kv_rank), 1.0)]
         gemms += [(tokens, float(h), a * arch.v_dim / tp, 1.0)]
     else:
-        gemms += [(tokens, (a + 2 * arch.kv_heads) * arch.head_dim / tp, float(h), 1.0)]
+        queries = 2 * a if arch.output_gate else a
+        gemms += [(tokens, (queries + 2 * arch.kv_heads) * arch.head_dim / tp, float(h), 1.0)]
         gemms += [(tokens, float(h), a * arch.head_dim / tp, 1.0)]
     up = arch.mlp_matrices - 1
     if not moe:
@@ -72,11 +74,14 @@ def layer_gemms(
     per_expert = tokens / tp * ep * arch.experts_active / arch.experts
     local = arch.experts / ep
     gemms += [(tokens / tp, float(arch.experts), float(h), 1.0)]
-    gemms += [(per_expert, float(up * arch.expert_ffn), float(h), local)]
-    gemms += [(per_expert, float(h), float(arch.expert_ffn), local)]
+    width = float(arch.expert_hidden or h)
+    gemms += [(per_expert, float(up * arch.expert_ffn), width, local)]
+    gemms += [(per_expert, width, float(arch.expert_ffn), local)]
+    if arch.expert_hidden:
+        gemms += [(tokens / tp, width, float(h), 1.0), (tokens / tp, float(h), width, 1.0)]
     if arch.shared_experts:
-        width = arch.shared_experts * arch.expert_ffn
-        gemms += [(tokens, up * width / tp, float(h), 1.0), (tokens, float(h), width / tp, 1.0)]
+        shared = arch.shared_experts * arch.expert_ffn
+        gemms += [(tokens, up * shared / tp, float(h), 1.0), (tokens, float(h), shared / tp, 1.0)]
     return tuple(gemms)
 
 

@@ -153,6 +153,9 @@ def _check(inputs: TrainInputs) -> None:
                 allowed=f"at least one sequence, {inputs.sequence} tokens",
             )
         )
+    if inputs.arch.linear_layers or inputs.arch.bare_layers:
+        found = f"{inputs.arch.name} has layers without attention or without an MLP"
+        problems.append(Problem("", "train.model", found, "a model of equal layers"))
     if problems:
         raise InputError(problems)
 
