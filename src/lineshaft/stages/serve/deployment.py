@@ -82,6 +82,9 @@ class Scheduler:
     """Admit and preempt by (class, arrival) instead of arrival alone."""
     tiers: tuple[Tier, ...] = ()
     """Below the accelerators' memory, nearest first; prefix blocks evicted from memory go there."""
+    whole_prompt_fits: bool = False
+    """vllm-v1, sglang: admit a request only while blocks for its whole prompt are free, though its
+    first chunk may take fewer (vLLM's ``scheduler_reserve_full_isl``, on there by default)."""
     queue_limit: int = 0
     """Most requests that wait at one instance: more are rejected. 0: no limit."""
 
