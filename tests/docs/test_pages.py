@@ -197,6 +197,10 @@ def test_the_first_run(empty: Place) -> None:
     work_through("first-run.md", empty)
 
 
+def test_a_deployment_is_planned(empty: Place) -> None:
+    work_through("serve/plan-a-deployment.md", empty)
+
+
 @pytest.mark.parametrize("page", ["accelerator", "measurement", "stage"])
 def test_what_is_added_works(page: str, copy: Place) -> None:
     work_through(f"extend/{page}.md", copy)

@@ -24,6 +24,7 @@ from lineshaft.cli import (
     require,
     run,
     schema,
+    serve,
     sweep,
     validate,
 )
@@ -63,6 +64,7 @@ app.command("claims")(claims.claims)
 app.command("check")(check.check)
 app.command("catalog")(catalog.catalog)
 app.command("schema")(schema.schema)
+app.add_typer(serve.app, name="serve")
 
 
 @app.callback(invoke_without_command=True)

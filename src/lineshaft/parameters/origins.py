@@ -257,7 +257,11 @@ ENGINES: Mapping[str, tuple[str, ...]] = {
     "serve": (
         *(
             f"serve.model.{{model}}.{f}"
-            for f in ("model", "fleets", "tp", "precision", "weight_bytes", "kv_bytes")
+            for f in (
+                "model", "fleets", "engine", "tp", "pp", "dp", "ep", "prompt_instances",
+                "answer_instances", "answer_tp", "answer_dp", "answer_ep", "precision",
+                "weight_bytes", "kv_bytes",
+            )
         ),
         *(
             f"serve.{f}"

@@ -20,7 +20,7 @@ from lineshaft.parameters.hardware import architecture, chip, fleet_rows, fleets
 from lineshaft.parameters.train import leases
 from lineshaft.scenario.draws import Draws
 from lineshaft.scenario.locate import join
-from lineshaft.stages.serve import ServeInputs
+from lineshaft.stages.serve import Layout, ServeInputs, Split
 from lineshaft.stages.serve.memory import check_fits
 from lineshaft.stages.serve.model import Params
 from lineshaft.tables import Dims
@@ -175,6 +175,7 @@ def _replica(
         max_num_seqs=serve.max_batch,
         max_num_batched_tokens=serve.max_batched_tokens,
         memory_utilisation=serve.memory_share,
+        engine=model.engine,
         prefix_cache=serve.prefix_cache,
         trace=trace,
         ttft_s=serve.slo_ttft_s,
@@ -184,24 +185,37 @@ def _replica(
         requests=serve.requests,
         idle_share=row.number("idle_share"),
     )
-    for tp in (model.tp,) if model.tp else _sizes(one):
+    split = None
+    if model.answer_instances:
+        answers = Layout(
+            tp=model.answer_tp or model.tp or 1,
+            pp=model.pp,
+            dp=model.answer_dp or model.dp,
+            ep=model.answer_ep or model.ep,
+        )
+        split = Split(answers, model.prompt_instances or 1, model.answer_instances)
+    # with a layout of its own, or split, a model has the size that it is given
+    given = model.tp or (1 if split or model.pp * model.dp * model.ep > 1 else None)
+    for tp in (given,) if given else _sizes(one):
+        layout = Layout(tp=tp, pp=model.pp, dp=model.dp, ep=model.ep)
         try:
-            check_fits(
-                inputs.arch,
-                one,
-                tp=tp,
-                weight_byte=inputs.weight_byte,
-                kv_byte=inputs.kv_byte,
-                max_num_batched_tokens=inputs.max_num_batched_tokens,
-                mean_context=mean,
-                longest=longest,
-                memory_utilisation=inputs.memory_utilisation,
-            )
+            for each in (layout,) if split is None else (layout, split.layout):
+                check_fits(
+                    inputs.arch,
+                    one,
+                    layout=each,
+                    weight_byte=inputs.weight_byte,
+                    kv_byte=inputs.kv_byte,
+                    max_num_batched_tokens=inputs.max_num_batched_tokens,
+                    mean_context=mean,
+                    longest=longest,
+                    memory_utilisation=inputs.memory_utilisation,
+                )
         except InputError as error:
             last = error
         else:
-            most = tp if model.tp else max(_sizes(one))
-            return replace(inputs, tp=tp, tp_most=most)
+            most = 0 if given else max(_sizes(one))
+            return replace(inputs, layout=layout, split=split, most=most)
     raise last
 
 

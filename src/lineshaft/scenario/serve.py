@@ -48,9 +48,30 @@ class Model(Section):
     """Own: fleets that it may use, as "campus / accelerator", a campus or an accelerator. Default:
     all that hold it."""
     tp: AtLeastOne | None = default(None)
-    """Own: accelerators of one replica. Default, on each accelerator type: of the powers of two
-    that hold the weights and the longest request, the one that carries most requests per
-    accelerator at the service level."""
+    """Own: accelerators that split one attention rank (tensor parallel). Default, on each
+    accelerator type, where no layout is given: of instances of tensor parallelism or of
+    data-parallel attention with the experts spread, with prompts and answers on the same instances
+    or apart, the deployment that carries most requests per accelerator at the service level."""
+    pp: AtLeastOne = default(1)
+    """Own: pipeline stages of an engine instance."""
+    dp: AtLeastOne = default(1)
+    """Own: attention ranks of an engine instance, each with its own requests (data-parallel
+    attention)."""
+    ep: AtLeastOne = default(1)
+    """Own: groups of accelerators among which whole experts are spread."""
+    engine: Literal["vllm", "sglang", "trtllm"] = default("vllm")
+    """Own: the serving engine, whose overheads are taken."""
+    answer_instances: Whole = default(0)
+    """Own: engine instances of a replica that only answer, while others take the prompts (prefill
+    and decode apart). 0: every instance does both."""
+    prompt_instances: AtLeastOne | None = default(None)
+    """Own: engine instances of a replica that take prompts, where others answer. Default: 1."""
+    answer_tp: AtLeastOne | None = default(None)
+    """Own: `tp` of the instances that answer. Default: that of the others."""
+    answer_dp: AtLeastOne | None = default(None)
+    """Own: `dp` of the instances that answer. Default: that of the others."""
+    answer_ep: AtLeastOne | None = default(None)
+    """Own: `ep` of the instances that answer. Default: that of the others."""
     precision: Text | None = default(None)
     """Own: of the matrix products. Default: fp8 where the accelerator has it, else bf16."""
     weight_bytes: PositiveBytes | None = default(None)

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lineshaft.errors import InputError
-from lineshaft.stages.serve import DEEPSEEK_DAY, Scheduler, StepTimes, Totals, simulate
+from lineshaft.stages.serve import (
+    DEEPSEEK_DAY,
+    Fleet,
+    Pool,
+    Scheduler,
+    StepTimes,
+    Totals,
+    simulate,
+)
 from lineshaft.stages.serve.cost import (
     J_PER_KWH,
     Machines,
@@ -19,6 +27,7 @@ from lineshaft.stages.serve.cost import (
     power_share,
     prompt_active_s,
 )
+from lineshaft.stages.serve.requests import of
 from lineshaft.traces import rescale, synthetic
 
 H100 = Machines(accelerators=8, usd_per_accelerator_h=2.0, accelerator_w=700.0)
@@ -133,7 +142,7 @@ def test_what_a_simulated_instance_does_adds_up() -> None:
         dense_s=8e-3 + 2e-5 * tokens, compute_s=2e-5 * tokens, kv_s=5e-8, pair_s=1e-9, seq_s=2e-5
     )
     trace = rescale(synthetic(requests=300, seed=2), 0.5)
-    out = simulate(trace, times, Scheduler(max_num_batched_tokens=512))
+    out = simulate(Fleet(Pool(times, Scheduler(max_num_batched_tokens=512))), of(trace))
     mine = prompt_active_s(times, trace.input_tokens, out.cached_tokens)
     made = bill([Use(H100, out.totals, out.end_s, mine)])
     assert 0 < mine < out.totals.active_s
@@ -150,7 +159,7 @@ def test_prompts_take_what_the_loop_counts_where_there_are_only_prompts() -> Non
     times = StepTimes(5e-3 + 1e-5 * tokens, 1e-5 * tokens, kv_s=1e-8, pair_s=1e-9, seq_s=0.0)
     trace = synthetic(requests=200, seed=5)
     trace = replace(trace, output_tokens=np.ones(200, np.int64))
-    out = simulate(trace, times, Scheduler(max_num_batched_tokens=4096))
+    out = simulate(Fleet(Pool(times, Scheduler(max_num_batched_tokens=4096))), of(trace))
     mine = prompt_active_s(times, trace.input_tokens, out.cached_tokens)
     assert mine == pytest.approx(out.totals.active_s, rel=1e-9)
 

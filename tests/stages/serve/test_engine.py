@@ -10,8 +10,12 @@ from lineshaft.contracts.curves import ServeCurve
 from lineshaft.errors import InputError
 from lineshaft.stages.serve import (
     DEEPSEEK_DAY,
+    Fleet,
+    Layout,
+    Pool,
     Scheduler,
     ServeInputs,
+    Split,
     characterise,
     cost_usd,
     nodes,
@@ -19,6 +23,7 @@ from lineshaft.stages.serve import (
     simulate,
     step_times,
 )
+from lineshaft.stages.serve.requests import of
 from lineshaft.traces import Lengths, Statistics, read, rescale, synthetic
 from lineshaft.transformer import Architecture, Chip
 
@@ -57,7 +62,8 @@ def test_cost_of_tokens_is_the_busy_time_at_the_service_level() -> None:
         LLAMA, H100, tp=1, precision="bf16", weight_byte=2, kv_byte=2, max_tokens=8192
     )
     rate = c.input_tokens_per_s[at] / c.mean_input_tokens
-    out = simulate(rescale(trace, rate), times, Scheduler(256, 8192, 20_000))
+    limits = Scheduler(kv_blocks=20_000, prefix_cache="none")
+    out = simulate(Fleet(Pool(times, limits)), of(rescale(trace, rate)))
     t = out.totals
     spent = t.input_tokens * c.s_per_input_token + t.output_tokens * c.s_per_output_token
     # the run has a beginning and an end with small batches, the curve's window has not
@@ -126,10 +132,18 @@ def test_longer_prompts_have_more_time_in_proportion() -> None:
 def test_every_wrong_input_is_named() -> None:
     with pytest.raises(InputError) as error:
         characterise(
-            replace(INPUTS, tp=9, ttft_s=0.0, ttft_tokens=0.0, percentile=1.0, points=2, requests=5)
+            replace(
+                INPUTS,
+                weight_byte=0.0,
+                ttft_s=0.0,
+                ttft_tokens=0.0,
+                percentile=1.0,
+                points=2,
+                requests=5,
+            )
         )
     keys = {problem.key.removeprefix("serve.") for problem in error.value.problems}
-    assert keys == {"tp", "ttft_s", "ttft_tokens", "percentile", "points", "requests"}
+    assert keys == {"weight_byte", "ttft_s", "ttft_tokens", "percentile", "points", "requests"}
     with pytest.raises(InputError, match="bf16, fp8"):
         characterise(replace(INPUTS, precision="fp4"))
     with pytest.raises(InputError, match="at least 100"):
@@ -161,20 +175,37 @@ def test_deepseek_day() -> None:
     assert cost_usd(DEEPSEEK_DAY, 226.75) == pytest.approx(87_072)
 
 
-def test_the_replica_size_that_carries_most_is_taken() -> None:
-    alone = [characterise(replace(INPUTS, tp=tp)) for tp in (1, 2, 4)]
-    carried = [
-        np.interp(c.load_slo, c.load, c.requests_per_s) / c.accelerators_per_replica for c in alone
+def carried(c: ServeCurve) -> float:
+    return float(np.interp(c.load_slo, c.load, c.requests_per_s)) / c.accelerators_per_replica
+
+
+def test_the_deployment_that_carries_most_is_taken() -> None:
+    whole = [characterise(replace(INPUTS, layout=Layout(tp=tp))) for tp in (1, 2, 4)]
+    apart = [
+        characterise(replace(INPUTS, layout=Layout(tp=tp), split=Split(Layout(tp=tp), *ratio)))
+        for tp in (1, 2, 4)
+        for ratio in ((1, 1), (2, 1), (3, 1), (1, 2))
     ]
-    chosen = characterise(replace(INPUTS, tp_most=4))
-    assert chosen.accelerators_per_replica == (1, 2, 4)[int(np.argmax(carried))]
+    chosen = characterise(replace(INPUTS, most=4))
+    assert carried(chosen) == max(map(carried, whole + apart))
     # a level that one accelerator cannot hold is held by a larger replica
-    tight = replace(INPUTS, tpot_s=float(alone[0].tpot_mean_s[0]) * 0.8)
+    tight = replace(INPUTS, tpot_s=float(whole[0].tpot_mean_s[0]) * 0.8)
     with pytest.raises(InputError, match="misses it"):
         characterise(tight)
-    assert characterise(replace(tight, tp_most=8)).accelerators_per_replica > 1
+    assert characterise(replace(tight, most=8)).accelerators_per_replica > 1
+
+
+def test_a_replica_of_two_pools_closes_like_one(curve: ServeCurve) -> None:
+    inputs = replace(INPUTS, layout=Layout(tp=1), split=Split(Layout(tp=2), prompts=2, answers=1))
+    two = characterise(inputs)
+    assert two.accelerators_per_replica == 4
+    np.testing.assert_allclose(work_per_s(two), two.load, rtol=1e-6)
+    assert (two.power_share <= 1).all() and (two.power_share > 0).all()
+    # answers that no prompt disturbs keep their pace
+    spread = two.tpot_p99_s / two.tpot_mean_s
+    assert spread[two.load <= two.load_slo].max() < (curve.tpot_p99_s / curve.tpot_mean_s).max()
 
 
 def test_a_level_that_no_size_holds_is_told() -> None:
     with pytest.raises(InputError, match="misses it"):
-        characterise(replace(INPUTS, tp_most=8, tpot_s=1e-5))
+        characterise(replace(INPUTS, most=8, tpot_s=1e-5))

@@ -10,12 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from lineshaft import catalog, traces
-from lineshaft.measured.models import serve_points
+from lineshaft.measured.models import serve_points, serve_runs
 from lineshaft.measured.models._tools import named
-from lineshaft.measured.models.serve_points import Latencies
+from lineshaft.measured.models.serve_runs import Latencies
 from lineshaft.parameters.hardware import architecture, chip
 from lineshaft.stages import serve
+from lineshaft.stages.serve.deployment import Fleet, Pool, Scheduler
+from lineshaft.stages.serve.fleet import simulate
 from lineshaft.stages.serve.memory import check_fits
+from lineshaft.stages.serve.requests import Requests
+from lineshaft.stages.serve.requests import of as of_trace
 from lineshaft.transformer import Chip, kv_bytes_per_token
 
 DAY = serve.DEEPSEEK_DAY
@@ -35,6 +39,7 @@ def offline_output_tokens_per_s(
     memory_utilisation: float = 0.9,
     max_num_seqs: int = 4096,
     max_num_batched_tokens: int = 8192,
+    engine: str = "vllm",
 ) -> float:
     """Answer tokens per second of one instance that is given all requests at once."""
     arch, device = architecture(model), _chip(accelerator)
@@ -58,15 +63,21 @@ def offline_output_tokens_per_s(
         weight_byte=weight_byte,
         kv_byte=kv_byte,
         max_tokens=max_num_batched_tokens,
+        engine=engine,
     )
-    work = traces.Trace(
+    work = Requests(
         "offline",
         np.zeros(requests),
         np.full(requests, input_tokens, np.int64),
         np.full(requests, output_tokens, np.int64),
     )
-    limits = serve.Scheduler(max_num_seqs, max_num_batched_tokens, int(capacity // 16), "none")
-    out = serve.simulate(work, times, limits)
+    limits = Scheduler(
+        max_num_seqs=max_num_seqs,
+        max_num_batched_tokens=max_num_batched_tokens,
+        kv_blocks=int(capacity // 16),
+        prefix_cache="none",
+    )
+    out = simulate(Fleet(Pool(times, limits)), work)
     return requests * output_tokens / out.end_s
 
 
@@ -135,7 +146,7 @@ def simulated_hit_share(*, data: Path, trace: str) -> float:
     times = serve.step_times(
         arch, device, tp=8, precision="bf16", weight_byte=2, kv_byte=2, max_tokens=8192
     )
-    out = serve.simulate(work, times, serve.Scheduler(prefix_cache="endless"))
+    out = simulate(Fleet(Pool(times, Scheduler(prefix_cache="endless"))), of_trace(work))
     return float(out.cached_tokens.sum() / work.block_tokens / len(work.block_ids))
 
 
@@ -153,40 +164,33 @@ def shipped_trace_mean_tokens(*, of: str) -> float:
     return float(named(sizes, "of", of).mean())
 
 
-def vllm_run_mean_s(*, data: Path, gpu: str, model: str, accelerator: str, of: str) -> float:
+def vllm_run_mean_s(*, data: Path, gpu: str, model: str, of: str) -> float:
     """Mean TTFT, TPOT or E2E of a recorded vLLM run, its own requests simulated."""
-    return float(_vllm(data, gpu, model, accelerator)[0][of].mean())
+    return float(_vllm(data, gpu, model)[0][of].mean())
 
 
-def vllm_run_error(*, data: Path, gpu: str, model: str, accelerator: str, of: str) -> float:
+def vllm_run_error(*, data: Path, gpu: str, model: str, of: str) -> float:
     """Absolute error of the mean TTFT, TPOT or E2E over a recorded vLLM run, relative."""
-    mine, theirs = _vllm(data, gpu, model, accelerator)
+    mine, theirs = _vllm(data, gpu, model)
     return float(abs(mine[of].mean() / theirs[of].mean() - 1.0))
 
 
-def steady_points_error(*, data: Path, half: str, of: str, kind: str = "all") -> float:
+def steady_points_error(*, data: Path, pools: str, of: str) -> float:
     """Median absolute error over measured steady points of AIConfigurator's data, relative.
 
-    `half` is `fitted` (groups that the coefficients were fitted on) or `other`; `of` TTFT, TPOT
-    or E2E; `kind` dense, experts or all.
+    `pools` is `one`, or `two` where prompts and answers are apart; `of` ttft, tpot or e2e.
     """
-    errors = [
-        abs(point.error(of, *latency))
-        for point, latency in _points(data, half)
-        if kind == "all" or (kind == "experts") == bool(point.arch.experts)
-    ]
-    return statistics.median(errors)
+    split = named({"one": False, "two": True}, "pools", pools)
+    return statistics.median(
+        abs(serve_points.error(point, of, *answer[:2]))
+        for point, answer in serve_points.points(data)
+        if (point.deployed.prompts is not None) == split
+    )
 
 
 @lru_cache
-def _points(data: Path, half: str) -> tuple[tuple[serve_points.Point, tuple[float, float]], ...]:
-    found = ((point, point.simulated()) for point in serve_points.points(data, half))
-    return tuple((point, latency) for point, latency in found if latency is not None)
-
-
-@lru_cache
-def _vllm(data: Path, gpu: str, model: str, accelerator: str) -> tuple[Latencies, Latencies]:
-    return serve_points.vllm_run(data, gpu, model, accelerator)
+def _vllm(data: Path, gpu: str, model: str) -> tuple[Latencies, Latencies]:
+    return serve_runs.vllm_run(data, gpu, model)
 
 
 def _chip(name: str) -> Chip:

@@ -1,216 +1,290 @@
-"""Recorded serving, simulated: steady points of AIConfigurator, and whole runs of vLLM.
+"""Measured steady points of serving, simulated and scored.
 
-A point is a closed loop of clients (github.com/ai-dynamo/aiconfigurator, Apache-2.0), a run keeps
-its own requests (github.com/casys-kaist/LLMServingSim, MIT).
-
-Groups (model, system, backend) stand in alphabetical order; the shipped coefficients were fitted
-on points of every second one, and the objective of that fit was chosen with the errors of both
-halves in view (`stages.serve.FITTED`).
+A point is a closed loop of clients (`serve_rows`), simulated request by request: every client sends
+its next request a moment after its last one ended.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lineshaft import catalog
-from lineshaft.measured.models._tools import csv_rows, named
-from lineshaft.parameters.hardware import architecture, chip
-from lineshaft.stages import serve
-from lineshaft.stages.serve import FITTED, Coefficients
-from lineshaft.traces import Trace
-from lineshaft.transformer import Architecture, Chip
+from lineshaft.errors import InputError
+from lineshaft.measured.models import serve_rows
+from lineshaft.measured.models._tools import named
+from lineshaft.measured.models.serve_rows import Measured
+from lineshaft.stages.serve import fleet
+from lineshaft.stages.serve.coefficients import Coefficients, interval, shipped
+from lineshaft.stages.serve.deployment import Fleet, Layout, Pool, Scheduler
+from lineshaft.stages.serve.memory import kv_capacity_tokens
+from lineshaft.stages.serve.requests import Requests
+from lineshaft.stages.serve.steptime import step_times
 
 FILE = "serve/aic_silicon_sample_train.csv"
-MODELS = {
-    "Llama-3.1-8B": "Llama 3.1 8B",
-    "Llama-3.1-70B": "Llama 3.1 70B",
-    "Qwen3-32B": "Qwen3 32B",
-    "Qwen3-235B": "Qwen3 235B-A22B",
-    "Qwen3-30B-A3B": "Qwen3 30B-A3B",
-    "gpt-oss-120b": "gpt-oss-120b",
-    "DeepSeek-R1": "DeepSeek-V3",
-    "DeepSeek-V3": "DeepSeek-V3",
-}
-"""Part of the model's path: name in the catalog."""
-SYSTEMS = {"h100_sxm": "H100", "h200_sxm": "H200", "b200_sxm": "B200 SXM", "gb200": "GB200"}
-WEIGHT_BYTE = {"bf16": 2.0, "fp8": 1.0, "fp4": 0.56}
+PATTERN = "aic_silicon_sample*.csv"
+RULES = {"sglang": "sglang"}
+"""Of the engines that do not follow vLLM's."""
+PER_CLIENT = 10
+"""Requests of each client, as in InferenceX."""
+FEWEST, MOST = 40, 3000
+"""Requests of a simulated point; more only where three for each client are more."""
+RESEND_S = 0.02
+"""Mean time between the end of a request and the arrival of the client's next one at the engine:
+low confidence."""
+BLOCK = 16
+Answer = tuple[float, float, float]
+"""Mean TTFT and TPOT, s, and how many times the TTFT is that of an empty engine."""
 
 
-@dataclass(frozen=True)
-class Point:
-    """One measured steady point."""
-
-    group: str
-    arch: Architecture
-    chip: Chip
-    tp: int
-    precision: str
-    weight_byte: float
-    input_tokens: int
-    output_tokens: int
-    clients: int
-    jitter: bool
-    """Whether lengths spread over 80 to 100 % of the nominal ones."""
-    ttft_s: float
-    tpot_s: float
-
-    def simulated(self, coefficients: Coefficients = FITTED) -> tuple[float, float] | None:
-        """Mean TTFT and TPOT of the closed loop; None where its KV cache holds no request."""
-        requests = min(max(10 * self.clients, 40), 2500)
-        low = 0.8 if self.jitter else 1.0
-        rng = np.random.default_rng(0)
-        inputs, outputs = (
-            np.maximum(1, np.rint(size * rng.uniform(low, 1.0, requests))).astype(np.int64)
-            for size in (self.input_tokens, self.output_tokens)
-        )
-        outputs = np.maximum(2, outputs)
-        size = self.input_tokens + self.output_tokens
-        capacity = serve.kv_capacity_tokens(
-            self.arch,
-            self.chip,
-            tp=self.tp,
-            weight_byte=self.weight_byte,
-            kv_byte=2.0,
-            max_num_batched_tokens=8192,
-            mean_context=float(size),
-        )
-        if capacity < size + 16:
-            return None
-        times = serve.step_times(
-            self.arch,
-            self.chip,
-            tp=self.tp,
-            precision=self.precision,
-            weight_byte=self.weight_byte,
-            kv_byte=2.0,
-            max_tokens=8192,
-            coefficients=coefficients,
-        )
-        limits = serve.Scheduler(1024, 8192, int(capacity // 16), "none")
-        trace = Trace("closed loop", np.zeros(requests), inputs, outputs)
-        out = serve.simulate(trace, times, limits, clients=self.clients)
-        ttft = out.first_s - out.arrival_s + times.api_s
-        tpot = (out.finish_s - out.first_s) / (outputs - 1) + times.api_token_s
-        return float(ttft.mean()), float(tpot.mean())
-
-    def error(self, of: str, ttft_s: float, tpot_s: float) -> float:
-        """Signed relative error of TTFT, TPOT or E2E."""
-        steps = {"ttft": (1, 0), "tpot": (0, 1), "e2e": (1, self.output_tokens - 1)}
-        first, rest = named(steps, "of", of)
-        return (first * ttft_s + rest * tpot_s) / (first * self.ttft_s + rest * self.tpot_s) - 1.0
-
-
-def points(data: Path, half: str) -> list[Point]:
-    """The points of the `fitted` groups, or of the `other` ones."""
-    every = _read(data / FILE)
-    groups = sorted({point.group for point in every})
-    wanted = set(named({"fitted": groups[::2], "other": groups[1::2]}, "half", half))
-    return [point for point in every if point.group in wanted]
-
-
-Latencies = dict[str, NDArray[np.float64]]
-"""[request] seconds of ttft, tpot and e2e."""
-
-
-def vllm_run(
-    data: Path,
-    gpu: str,
-    model: str,
-    accelerator: str,
-    coefficients: Coefficients = FITTED,
-) -> tuple[Latencies, Latencies]:
-    """Simulated and recorded latencies of every request of a vLLM run."""
-    folder = data / "serve" / "llmservingsim_vllm" / gpu / model
-    engine = json.loads((folder / "meta.json").read_text("utf-8"))
-    asked = [json.loads(line) for line in (folder / "requests.jsonl").read_text().splitlines()]
-    asked.sort(key=lambda row: row["queued_ts"])
-    at = np.array([row["queued_ts"] for row in asked])
+def requests(point: Measured) -> Requests:
+    """What the point's clients send."""
+    most = max(MOST, 3 * point.clients)
+    count = min(max(PER_CLIENT * point.clients, FEWEST), most)
+    clients = min(point.clients, count)
+    rng = np.random.default_rng(0)
     inputs, outputs = (
-        np.array([row[key] for row in asked], np.int64) for key in ("input_toks", "output_toks")
+        np.rint(size * rng.uniform(point.spread, 1.0, count)).astype(np.int64)
+        for size in (point.input_tokens, point.output_tokens)
     )
-    arch = architecture(named(MODELS, "model", model))
-    device = chip(catalog.find("accelerators", accelerator))
-    asks = engine["engine_kwargs"]
-    tp, budget = asks["tensor_parallel_size"], asks["max_num_batched_tokens"]
-    capacity = serve.kv_capacity_tokens(
-        arch,
-        device,
-        tp=tp,
-        weight_byte=2.0,
-        kv_byte=2.0,
-        max_num_batched_tokens=budget,
-        mean_context=1000.0,
-    )
-    # the engine's own count of blocks where its log has one
-    blocks = engine.get("kv_cache", {}).get("num_gpu_blocks", int(capacity // 16))
-    limits = serve.Scheduler(asks["max_num_seqs"], budget, blocks, "none")
-    times = serve.step_times(
-        arch,
-        device,
-        tp=tp,
-        precision="bf16",
-        weight_byte=2.0,
-        kv_byte=2.0,
-        max_tokens=budget,
-        coefficients=coefficients,
-    )
-    out = serve.simulate(Trace(gpu, at - at[0], inputs, outputs), times, limits)
-    sent, first, last = (
-        np.array([row[key] for row in asked])
-        for key in ("queued_ts", "first_token_ts", "last_token_ts")
-    )
-    return (
-        _latencies(out.arrival_s, out.first_s, out.finish_s, outputs),
-        _latencies(sent, first, last, outputs),
+    wait = rng.uniform(0.0, 2.0 * RESEND_S, count)
+    arrival = np.zeros(count)
+    arrival[:clients] = np.sort(wait[:clients])
+    return Requests(
+        name="closed loop",
+        arrival_s=arrival,
+        input_tokens=np.maximum(inputs, 1),
+        output_tokens=np.maximum(outputs, 2),
+        after=np.where(np.arange(count) < clients, -1, np.arange(count) - clients),
+        wait_s=wait,
     )
 
 
-def _latencies(
-    sent: NDArray[np.float64],
-    first: NDArray[np.float64],
-    last: NDArray[np.float64],
-    outputs: NDArray[np.int64],
-) -> Latencies:
-    return {"ttft": first - sent, "tpot": (last - first) / (outputs - 1), "e2e": last - sent}
+def deployment(point: Measured, coefficients: Coefficients | None = None) -> Fleet:
+    """What serves them.
+
+    Raises:
+        InputError: the model does not fit, or cannot be split so.
+    """
+    it = point.deployed
+    c = coefficients or shipped(point.chip.generation, it.engine)
+    if it.prompts is None:
+        each = -(-point.clients // it.instances)
+        return Fleet(_instances(point, it.layout, it.instances, it.draft, each, c))
+    prompts = _instances(point, it.prompts, it.prompt_instances, 0, point.clients, c)
+    each = -(-point.clients // it.instances)
+    answers = _instances(point, it.layout, it.instances, it.draft, each, c, prompts=False)
+    return Fleet(prompts, answers, transfer_s=c.handover_s, router="least-outstanding")
+
+
+def _instances(
+    point: Measured,
+    layout: Layout,
+    count: int,
+    draft: int,
+    at_once: int,
+    c: Coefficients,
+    prompts: bool = True,
+) -> Pool:
+    at_once = -(-at_once // layout.dp)
+    tokens = max(point.steps_tokens if prompts else 2, at_once * (1 + draft), BLOCK)
+    size = point.input_tokens + point.output_tokens
+    capacity = kv_capacity_tokens(
+        point.arch,
+        point.chip,
+        layout=layout,
+        weight_byte=point.weight_byte,
+        kv_byte=point.kv_byte,
+        max_num_batched_tokens=min(tokens, 8192),
+        mean_context=float(size),
+    )
+    times = step_times(
+        point.arch,
+        point.chip,
+        layout=layout,
+        precision=point.precision,
+        weight_byte=point.weight_byte,
+        kv_byte=point.kv_byte,
+        max_tokens=tokens,
+        draft=draft,
+        coefficients=c,
+    )
+    rules = Scheduler(
+        rules=RULES.get(point.deployed.engine, "vllm-v1"),
+        max_num_seqs=at_once,
+        max_num_batched_tokens=tokens,
+        # what was measured did fit: our memory is a little off where it says otherwise
+        kv_blocks=int(max(capacity, size + BLOCK) // BLOCK),
+        prefix_cache="none",
+    )
+    return Pool(times, rules, count, layout)
+
+
+def simulated(point: Measured, coefficients: Coefficients | None = None) -> Answer | None:
+    """Mean latencies of the point's closed loop; None where it cannot be simulated."""
+    try:
+        given = deployment(point, coefficients)
+        asked = requests(point)
+        out = fleet.simulate(given, asked)
+    except InputError:
+        return None
+    c = coefficients or shipped(point.chip.generation, point.deployed.engine)
+    outside = c.api_s + c.api_input_s * point.input_tokens
+    handed = given.transfer_s if given.decode else 0.0
+    ttft = float(np.mean(out.first_s - out.arrival_s)) + outside + handed
+    answer = out.finish_s - out.first_s - handed
+    tpot = float(np.mean(answer / (asked.output_tokens - 1))) + c.api_token_s
+    queued = float(np.mean(out.scheduled_s - out.arrival_s))
+    return ttft, tpot, ttft / max(ttft - queued, 1e-9)
+
+
+def found(folder: Path) -> list[Path]:
+    """The files of measured points in `folder`, or in its folder ``serve``."""
+    return sorted({*folder.glob(PATTERN), *(folder / "serve").glob(PATTERN)})
+
+
+def score(folder: Path, tell: Callable[[str], None] | None = None) -> dict[str, dict[str, Any]]:
+    """Errors on each file of measured points, by its name without the ending, as fractions.
+
+    `rows` (distinct), `coverage`, median (`_med`) and 90th percentile (`_p90`) of the absolute
+    errors of ttft, tpot, e2e and throughput (output tokens per second); `regret_ok`, the share of
+    choices (model, system, engine, precision and lengths) where the deployment of least
+    accelerator time per token that the simulation picks, at a TPOT of no more than the median of
+    those measured, costs at most 5 % more than the best one measured; `interval_cover`, the share
+    of TTFTs and TPOTs inside their 90 % intervals; `noise`, the deviation of repeated
+    measurements from their median; `groups`, rows and errors by group.
+    """
+    sets = {}
+    for path in found(folder):
+        rows = serve_rows.distinct(path)
+        if tell:
+            tell(f"{path.stem}: {len(rows)} measured points")
+        points = [serve_rows.read(row) for row in rows]
+        sets[path.stem] = _score(points)
+    return sets
+
+
+def _score(points: Sequence[Measured | None]) -> dict[str, Any]:
+    known = [point for point in points if point is not None]
+    with ThreadPoolExecutor() as pool:
+        answers = list(pool.map(simulated, known))
+    pairs = [
+        (point, answer)
+        for point, answer in zip(known, answers, strict=True)
+        if answer is not None and np.isfinite(answer).all()
+    ]
+    result: dict[str, Any] = {"rows": len(points), "coverage": len(pairs) / max(len(points), 1)}
+    if not pairs:
+        return result
+    result.update(_errors(pairs))
+    result["regret_ok"] = _regret_ok(pairs)
+    result["interval_cover"] = float(np.mean([_covered(*pair) for pair in pairs]))
+    result["noise"] = noise(known)
+    groups = defaultdict(list)
+    for pair in pairs:
+        groups[pair[0].group].append(pair)
+    result["groups"] = {
+        name: {"rows": len(some), **_errors(some)} for name, some in sorted(groups.items())
+    }
+    return result
+
+
+def error(point: Measured, of: str, ttft_s: float, tpot_s: float) -> float:
+    """Signed relative error of ttft, tpot, e2e or throughput."""
+    steps = point.output_tokens - 1
+    weights = {"ttft": (1, 0), "tpot": (0, 1), "e2e": (1, steps), "throughput": (1, steps)}
+    first, rest = named(weights, "of", of)
+    ratio = (first * ttft_s + rest * tpot_s) / (first * point.ttft_s + rest * point.tpot_s)
+    return 1.0 / ratio - 1.0 if of == "throughput" else ratio - 1.0
+
+
+def _errors(pairs: Iterable[tuple[Measured, Answer]]) -> dict[str, float]:
+    found = {}
+    for of in ("ttft", "tpot", "e2e", "throughput"):
+        misses = [abs(error(point, of, *answer[:2])) for point, answer in pairs]
+        found[f"{of}_med"] = float(np.median(misses))
+        found[f"{of}_p90"] = float(np.quantile(misses, 0.9))
+    return found
+
+
+def _covered(point: Measured, answer: Answer) -> float:
+    split = point.deployed.prompts is not None
+    inside = 0
+    for of, ours, real in (
+        ("ttft", answer[0], point.ttft_s),
+        ("tpot", answer[1], point.tpot_s),
+    ):
+        low, high = interval(
+            of, point.chip.generation, point.deployed.engine, split=split, queueing=answer[2]
+        )
+        inside += low * ours <= real <= high * ours
+    return inside / 2
+
+
+def _regret_ok(pairs: Iterable[tuple[Measured, Answer]]) -> float | None:
+    choices = defaultdict(list)
+    for point, answer in pairs:
+        key = (point.group, point.weight_byte, point.input_tokens, point.output_tokens)
+        choices[key].append((point, answer))
+    good = []
+    for some in choices.values():
+        if len({point.deployed for point, _ in some}) * len({p.clients for p, _ in some}) < 2:
+            continue
+        limit = median(point.tpot_s for point, _ in some)
+        real = [_per_accelerator(p, p.ttft_s, p.tpot_s) if p.tpot_s <= limit else 0.0
+                for p, _ in some]  # fmt: skip
+        ours = [_per_accelerator(p, a[0], a[1]) if a[1] <= limit else 0.0 for p, a in some]
+        if max(ours) == 0.0:  # none meets the limit: the fastest is taken
+            ours = [1.0 / a[1] for _, a in some]
+        taken = real[int(np.argmax(ours))]
+        if taken == 0.0:  # it was slower than simulated: by up to 5 % it still counts as met
+            point = some[int(np.argmax(ours))][0]
+            if point.tpot_s <= 1.05 * limit:
+                taken = _per_accelerator(point, point.ttft_s, point.tpot_s)
+        good.append(taken >= max(real) / 1.05)
+    return float(np.mean(good)) if good else None
+
+
+def _per_accelerator(point: Measured, ttft_s: float, tpot_s: float) -> float:
+    """Output tokens per second and accelerator of a steady closed loop."""
+    cycle = ttft_s + (point.output_tokens - 1) * tpot_s
+    return point.clients * point.output_tokens / cycle / point.deployed.accelerators
+
+
+def noise(points: Iterable[Measured]) -> dict[str, float]:
+    """Deviation of repeated measurements of one deployment from their median, whatever the version
+    of the engine; the same measurement in two imports (equal to a thousandth) counts once."""
+    same = defaultdict(list)
+    for point in points:
+        same[(
+            point.group, point.weight_byte, point.deployed, point.clients, point.input_tokens,
+            point.output_tokens,
+        )].append(point)  # fmt: skip
+    again = [some for some in same.values() if len(some) > 1]
+    found = {}
+    for of in ("ttft", "tpot"):
+        off: list[float] = []
+        for some in again:
+            values = np.array(sorted(getattr(point, f"{of}_s") for point in some))
+            values = values[np.diff(np.log(values), prepend=-np.inf) > 1e-3]
+            if len(values) > 1:
+                off += abs(values / np.median(values) - 1.0).tolist()
+        found[f"{of}_med"] = float(np.median(off)) if off else 0.0
+        found[f"{of}_p90"] = float(np.quantile(off, 0.9)) if off else 0.0
+    return found
 
 
 @lru_cache
-def _read(path: Path) -> tuple[Point, ...]:
-    """Aggregated points with tp up to 8 and no attention data parallelism, duplicates dropped."""
-    found: dict[Point, None] = {}
-    for row in csv_rows(path):
-        name = next((MODELS[key] for key in MODELS if key in row["model_path"]), None)
-        dp, tp = float(row["attention_dp_size"] or 1), int(float(row["tp_size"] or 0))
-        if name is None or row["mode"] != "agg" or dp != 1 or not 1 <= tp <= 8:
-            continue
-        if row["system"] not in SYSTEMS:
-            continue
-        found[_point(row, name, tp)] = None
-    return tuple(found)
-
-
-def _point(row: dict[str, str], name: str, tp: int) -> Point:
-    device = chip(catalog.find("accelerators", SYSTEMS[row["system"]]))
-    kind = row["precision"] or "bf16"
-    match = re.search(r"silicon_concurrency=(\d+)", row["silicon_data_source"])
-    return Point(
-        group=f"{row['model_path']}|{row['system']}|{row['backend']}",
-        arch=architecture(name),
-        chip=device,
-        tp=tp,
-        precision=kind if kind in dict(device.flops) else "bf16",
-        weight_byte=WEIGHT_BYTE[kind],
-        input_tokens=int(row["isl"]),
-        output_tokens=int(row["osl"]),
-        clients=int(match[1]) if match else int(float(row["batch_size"])),
-        jitter="db-dump" in row["silicon_data_source"],
-        ttft_s=float(row["silicon_ttft_ms"]) / 1e3,
-        tpot_s=float(row["silicon_tpot_ms"]) / 1e3,
-    )
+def points(data: Path) -> tuple[tuple[Measured, Answer], ...]:
+    """Every measured point of the development file, simulated."""
+    read = (serve_rows.read(row) for row in serve_rows.distinct(data / FILE))
+    known = [point for point in read if point is not None]
+    with ThreadPoolExecutor() as pool:
+        answers = list(pool.map(simulated, known))
+    return tuple((p, a) for p, a in zip(known, answers, strict=True) if a is not None)

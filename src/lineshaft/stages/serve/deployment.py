@@ -8,8 +8,10 @@ step together under one `Scheduler`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from lineshaft.stages.serve.steptime import StepTimes
+if TYPE_CHECKING:
+    from lineshaft.stages.serve.steptime import StepTimes
 
 RULES = ("vllm-v1", "sarathi", "vllm-v0", "sglang")
 """Which requests a step takes. vllm-v1: decodes, then prompts in chunks, one token budget.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,11 +10,15 @@ from numpy.typing import NDArray
 
 from lineshaft.contracts.curves import ServeCurve
 from lineshaft.errors import InputError, Problem
+from lineshaft.stages.serve.coefficients import Coefficients
+from lineshaft.stages.serve.cost import power_share
+from lineshaft.stages.serve.deployment import Fleet, Layout, Pool, Scheduler
+from lineshaft.stages.serve.fleet import Totals, simulate
 from lineshaft.stages.serve.memory import check_fits
-from lineshaft.stages.serve.simulate import Scheduler, Totals, simulate
-from lineshaft.stages.serve.steptime import FITTED, Coefficients, StepTimes, step_times
+from lineshaft.stages.serve.requests import of
+from lineshaft.stages.serve.steptime import step_times
 from lineshaft.traces import AZURE_CONVERSATION, Statistics, Trace, head, rescale, synthetic
-from lineshaft.transformer import Architecture, Chip
+from lineshaft.transformer import Architecture, Chip, kv_bytes_per_token
 
 Floats = NDArray[np.float64]
 
@@ -22,8 +26,23 @@ WARM_UP = 0.2
 """Share of the requests that only warm the replica up."""
 LIGHT = 0.01
 """Rate at which a replica counts as idle, as a share of its largest throughput."""
+RATIOS = ((1, 1), (2, 1), (3, 1), (1, 2))
+"""Instances for prompts and for answers that are tried where the two are apart."""
+SPLIT_MOST = 16
+"""Largest instance that is tried so: replicas of more accelerators leave too many of them idle."""
 BEYOND = 1.2
 """Largest rate of the curve, as a share of the largest throughput."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A replica whose prompts and answers run on instances of their own."""
+
+    layout: Layout
+    """Of an instance that answers; that of the replica is then of those that take prompts."""
+    prompts: int = 1
+    """Instances of a replica that take prompts."""
+    answers: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,11 +51,15 @@ class ServeInputs:
 
     arch: Architecture
     chip: Chip
-    tp: int = 1
-    """Accelerators of one replica (tensor parallel)."""
-    tp_most: int = 0
-    """Where it is above `tp`, replicas of 2, 4, … times `tp` up to this size are tried too, and the
-    size that carries most requests per accelerator at the service level is taken."""
+    layout: Layout = field(default=Layout())
+    """One replica's, or one instance's where there is a `split`."""
+    split: Split | None = None
+    most: int = 0
+    """Where it is above the accelerators of `layout`, larger instances up to this size, other
+    layouts and splits are tried too, and what carries most requests per accelerator at the service
+    level is taken."""
+    engine: str = "vllm"
+    """Whose overheads: one of `coefficients.ENGINES`."""
     precision: str = "bf16"
     """Of the matrix products: one of the chip's."""
     weight_byte: float = 2.0
@@ -61,7 +84,8 @@ class ServeInputs:
     """Most requests simulated per point."""
     seed: int = 0
     """Used where `trace` is `Statistics`."""
-    coefficients: Coefficients = field(default=FITTED)
+    coefficients: Coefficients | None = None
+    """By default those of the chip's class and the engine."""
     idle_share: float = 0.115
     """Power of an accelerator that holds the model and waits, as a share of its maximum."""
     light_share: float = 0.43
@@ -69,6 +93,14 @@ class ServeInputs:
     """Power in a step that only reads weights, and in one that keeps arithmetic or KV reads busy
     throughout: 300 W at batch 1 and 600 W at batch 128 on an H100 of 700 W (ML.ENERGY benchmark
     v3, as used by arXiv:2603.17280). Low confidence on other accelerators."""
+
+    @property
+    def accelerators(self) -> int:
+        """Of one replica."""
+        if self.split is None:
+            return self.layout.accelerators
+        answers = self.split.answers * self.split.layout.accelerators
+        return self.split.prompts * self.layout.accelerators + answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +135,9 @@ def characterise(inputs: ServeInputs) -> ServeCurve:
         InputError: the model does not fit; the chip lacks the precision; a limit is impossible; or
             even a nearly idle replica misses the service level.
     """
-    if inputs.tp_most > inputs.tp:
-        return _best_size(inputs)
-    _check(inputs)
-    trace = _trace(inputs)
-    times, scheduler = _instance(inputs, trace)
-
-    def at(rate_rps: float) -> Point:
-        return _point(inputs, trace, times, scheduler, rate_rps)
-
-    # all requests at once: what the replica can do when there is always work
-    burst = simulate(rescale(trace, 1e9), times, scheduler)
-    early, late = np.quantile(burst.finish_s, (0.1, 0.9))
-    most = 0.8 * len(trace) / (late - early)
-    light = at(LIGHT * most)
-    if not light.holds:
-        raise InputError(_missed(inputs, light))
-    slo = _largest(at, light, most)
+    if inputs.most > inputs.layout.accelerators:
+        inputs = _best(inputs)
+    trace, at, light, slo, most = _level(inputs)
     below = max(2, inputs.points - 4)
     rates = [slo.rate_rps * step / below for step in range(1, below)]
     beyond = max(BEYOND * most, 1.1 * slo.rate_rps)
@@ -128,32 +146,73 @@ def characterise(inputs: ServeInputs) -> ServeCurve:
     return _curve(inputs, trace, sorted(found, key=lambda point: point.rate_rps), slo)
 
 
-def _best_size(inputs: ServeInputs) -> ServeCurve:
-    """The curve of the best replica size: they are tried upwards until one is worse."""
-    best: ServeCurve | None = None
+def _level(
+    inputs: ServeInputs,
+) -> tuple[Trace, Callable[[float], Point], Point, Point, float]:
+    """The trace, what happens at a rate, the nearly idle point, the last one that holds the
+    service level, and the largest throughput."""
+    _check(inputs)
+    trace = _trace(inputs)
+    fleet = _replica(inputs, trace)
+
+    def at(rate_rps: float) -> Point:
+        return _point(inputs, trace, fleet, rate_rps)
+
+    # all requests at once: what the replica can do when there is always work
+    burst = simulate(fleet, of(rescale(trace, 1e9)))
+    early, late = np.quantile(burst.finish_s, (0.1, 0.9))
+    most = 0.8 * len(trace) / (late - early)
+    light = at(LIGHT * most)
+    if not light.holds:
+        raise InputError(_missed(inputs, light))
+    return trace, at, light, _largest(at, light, most), most
+
+
+def _best(inputs: ServeInputs) -> ServeInputs:
+    """The replica that carries most requests per accelerator at the service level.
+
+    Raises the first InputError where none holds it.
+    """
+    best, most = inputs, 0.0
     missed: InputError | None = None
-    tp, most = inputs.tp, 0.0
-    while tp <= inputs.tp_most:
+    for layout, split in _candidates(inputs):
+        tried = replace(inputs, layout=layout, split=split, most=0)
         try:
-            curve = characterise(replace(inputs, tp=tp, tp_most=0))
+            slo = _level(tried)[3]
         except InputError as error:
             missed = missed or error
         else:
-            carried = float(np.interp(curve.load_slo, curve.load, curve.requests_per_s)) / tp
-            if carried <= most:
-                break
-            best, most = curve, carried
-        tp *= 2
-    if best is None:
+            carried = slo.completed_rps / tried.accelerators
+            if carried > most:
+                best, most = tried, carried
+    if not most:
         assert missed is not None
         raise missed
     return best
 
 
+def _candidates(inputs: ServeInputs) -> Iterator[tuple[Layout, Split | None]]:
+    """Instances from the given size up to `most`, doubling: tensor parallel, and, with experts,
+    data-parallel attention with the experts spread; each alone, or with prompts and answers apart.
+
+    Answers alone keep their pace however long the prompts are, so that a level for the slowest
+    answers is held by far fuller batches.
+    """
+    size = inputs.layout.tp
+    while size <= inputs.most:
+        layouts = [Layout(tp=size)]
+        if inputs.arch.experts and size > 1 and inputs.arch.experts % size == 0:
+            layouts.append(Layout(dp=size, ep=size))
+        for layout in layouts:
+            yield layout, None
+            if size <= SPLIT_MOST:
+                for prompts, answers in RATIOS:
+                    yield layout, Split(layout, prompts, answers)
+        size *= 2
+
+
 def _check(inputs: ServeInputs) -> None:
     rules = (
-        ("tp", inputs.tp, 1 <= inputs.tp <= inputs.chip.scaleup_size,
-         f"1 to {inputs.chip.scaleup_size}, the scale-up domain of {inputs.chip.name}"),
         ("weight_byte", inputs.weight_byte, inputs.weight_byte > 0, "above 0"),
         ("kv_byte", inputs.kv_byte, inputs.kv_byte > 0, "above 0"),
         ("memory_utilisation", inputs.memory_utilisation,
@@ -185,12 +244,27 @@ def _trace(inputs: ServeInputs) -> Trace:
     return head(inputs.trace, inputs.requests)
 
 
-def _instance(inputs: ServeInputs, trace: Trace) -> tuple[StepTimes, Scheduler]:
+def _replica(inputs: ServeInputs, trace: Trace) -> Fleet:
+    """One replica: one instance, or a few of two kinds. Raises InputError where it does not fit."""
+    pool, split = _pool(inputs, trace, inputs.layout), inputs.split
+    if split is None:
+        return Fleet(pool)
+    prompts = replace(pool, instances=split.prompts)
+    answers = replace(_pool(inputs, trace, split.layout), instances=split.answers)
+    # every accelerator that holds a part of the KV sends it over its own link to the others
+    token_bytes = kv_bytes_per_token(inputs.arch, inputs.kv_byte)
+    link = inputs.chip.scaleout_bytes_per_s * inputs.layout.tp
+    return Fleet(
+        prompts, decode=answers, transfer_token_s=token_bytes / link, router="least-outstanding"
+    )
+
+
+def _pool(inputs: ServeInputs, trace: Trace, layout: Layout) -> Pool:
     size = trace.input_tokens + trace.output_tokens
     capacity = check_fits(
         inputs.arch,
         inputs.chip,
-        tp=inputs.tp,
+        layout=layout,
         weight_byte=inputs.weight_byte,
         kv_byte=inputs.kv_byte,
         max_num_batched_tokens=inputs.max_num_batched_tokens,
@@ -201,31 +275,31 @@ def _instance(inputs: ServeInputs, trace: Trace) -> tuple[StepTimes, Scheduler]:
     times = step_times(
         inputs.arch,
         inputs.chip,
-        tp=inputs.tp,
+        layout=layout,
         precision=inputs.precision,
         weight_byte=inputs.weight_byte,
         kv_byte=inputs.kv_byte,
         max_tokens=inputs.max_num_batched_tokens,
+        engine=inputs.engine,
         coefficients=inputs.coefficients,
     )
     scheduler = Scheduler(
         max_num_seqs=inputs.max_num_seqs,
         max_num_batched_tokens=inputs.max_num_batched_tokens,
         kv_blocks=int(capacity // 16),
-        prefix_cache=inputs.prefix_cache,
+        prefix_cache=inputs.prefix_cache if trace.has_blocks else "none",
     )
-    return times, scheduler
+    return Pool(times, scheduler, layout=layout)
 
 
-def _point(
-    inputs: ServeInputs, trace: Trace, times: StepTimes, scheduler: Scheduler, rate_rps: float
-) -> Point:
+def _point(inputs: ServeInputs, trace: Trace, fleet: Fleet, rate_rps: float) -> Point:
     """One rate: latencies of the requests that arrive after the warm-up, sums of the window from
     there to the last arrival."""
     scaled = rescale(trace, rate_rps)
     first = int(WARM_UP * len(trace))
     window = (float(scaled.arrival_s[first]), float(scaled.arrival_s[-1]))
-    out = simulate(scaled, times, scheduler, window_s=window)
+    out = simulate(fleet, of(scaled), window_s=window)
+    times = fleet.pool.times
     ttft = out.first_s - out.arrival_s + times.api_s
     many = trace.output_tokens > 1  # TPOT is not defined for an answer of one token
     decode = out.finish_s - out.first_s
@@ -243,7 +317,7 @@ def _point(
     holds = ttft_slo <= inputs.ttft_s and tpot_slo <= inputs.tpot_s
     return Point(
         rate_rps=rate_rps,
-        totals=out.window_totals,
+        totals=_per_replica(inputs, out.window_totals),
         window_s=out.window_s,
         completed_rps=completed,
         goodput_rps=float((ended & good).sum()) / out.window_s,
@@ -255,6 +329,23 @@ def _point(
         tpot_slo_s=float(tpot_slo),
         e2e_mean_s=float(e2e.mean()),
         holds=bool(holds),
+    )
+
+
+def _per_replica(inputs: ServeInputs, sums: Totals) -> Totals:
+    """Instance-seconds as seconds of the whole replica."""
+    if inputs.split is None:
+        return sums
+    prompts = inputs.layout.accelerators / inputs.accelerators
+    answers = inputs.split.layout.accelerators / inputs.accelerators
+    prefill, cached, decode = sums.prefill_s, sums.cached_s, sums.decode_s
+    busy = prompts * (prefill + cached) + answers * decode
+    return sums._replace(
+        busy_s=busy,
+        prefill_s=prompts * prefill,
+        cached_s=prompts * cached,
+        decode_s=answers * decode,
+        active_s=sums.active_s * busy / max(sums.busy_s, 1e-12),
     )
 
 
@@ -282,10 +373,10 @@ def _missed(inputs: ServeInputs, light: Point) -> Problem:
         where="",
         key="serve.slo",
         found=(
-            f"{inputs.arch.name} on {inputs.tp} x {inputs.chip.name} misses it even when nearly "
-            f"idle: at p{inputs.percentile * 100:g} TTFT is {light.ttft_slo_s:.3g} s (asked: "
-            f"{inputs.ttft_s:g} s, and more for prompts above {inputs.ttft_tokens:,.0f} tokens, in "
-            f"proportion) and TPOT {light.tpot_slo_s:.3g} s (asked: {inputs.tpot_s:g} s)"
+            f"{inputs.arch.name} on {inputs.accelerators} x {inputs.chip.name} misses it even when "
+            f"nearly idle: at p{inputs.percentile * 100:g} TTFT is {light.ttft_slo_s:.3g} s "
+            f"(asked: {inputs.ttft_s:g} s, and more for prompts above {inputs.ttft_tokens:,.0f} "
+            f"tokens, in proportion) and TPOT {light.tpot_slo_s:.3g} s (asked: {inputs.tpot_s:g} s)"
         ),
         allowed=f"ttft_s from {light.ttft_slo_s:.3g} and tpot_s from {light.tpot_slo_s:.3g}",
         fix="relax the service level, raise tp, or take a faster accelerator or fewer bytes",
@@ -314,15 +405,18 @@ def _curve(inputs: ServeInputs, trace: Trace, found: list[Point], slo: Point) ->
         return np.array([value(point) for point in kept])
 
     def power(point: Point) -> float:
-        busy = point.totals.busy_s / point.window_s
-        active = point.totals.active_s / point.window_s
-        range_ = inputs.full_share - inputs.light_share
-        return inputs.idle_share * (1.0 - busy) + inputs.light_share * busy + range_ * active
+        return power_share(
+            point.totals.busy_s / point.window_s,
+            point.totals.active_s / point.window_s,
+            idle_share=inputs.idle_share,
+            light_share=inputs.light_share,
+            full_share=inputs.full_share,
+        )
 
     return ServeCurve(
         model=inputs.arch.name,
         accelerator=inputs.chip.name,
-        accelerators_per_replica=inputs.tp,
+        accelerators_per_replica=inputs.accelerators,
         load=column(load),
         requests_per_s=column(lambda p: p.completed_rps),
         input_tokens_per_s=column(lambda p: p.totals.input_tokens / p.window_s),

@@ -150,13 +150,13 @@ def sessions(
     where[order] = np.arange(rows.count)
     after = np.where(after >= 0, where[after], -1)[order]
     session, place, prompt, answer = session[order], place[order], prompt[order], answer[order]
-    at, call = place // calls, place % calls
+    turn_of, call_of = place // calls, place % calls
     waited = np.zeros(rows.count)
     for turn, drawn in enumerate(waits):
-        main = (at == turn) & (call == 0)
+        main = (turn_of == turn) & (call_of == 0)
         waited[main] = drawn[session[main]]
     kind = kinds(of.systems, seed, n)[session] if of.system_tokens else np.zeros_like(session)
-    extra = np.where(call > 0, prompt + answer, context[order])
+    extra = np.where(call_of > 0, prompt + answer, context[order])
     ids, start = _chains(of, kind, session, context[order], extra, block_tokens)
     by_session = classes(shares, seed, n)
     return Requests(

@@ -1,0 +1,287 @@
+"""Coefficients of the step time: what the datasheet does not say, and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from math import exp, fsum, log
+
+from lineshaft.errors import InputError, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Coefficients:
+    """Of one class of accelerators and one engine; all models share them."""
+
+    compute_efficiency: float = 0.7
+    """Share of peak FLOP/s that large matrix products reach."""
+    weight_efficiency: float = 0.8
+    """Share of peak memory bandwidth that weight reads reach."""
+    blend: float = 3.0
+    """p of the blend of arithmetic and weight read, from 1 (sum) to endless (the larger)."""
+    expert_compute_efficiency: float = 0.4
+    """The three again, for the grouped products of routed experts."""
+    expert_weight_efficiency: float = 0.7
+    expert_blend: float = 2.0
+    dequantise_factor: float = 1.0
+    """On the experts' time where 4-bit weights are unpacked to bf16 for every product."""
+    routing_evenness: float = 0.8
+    """Tokens routed at random that hit as many experts as one real token among many does."""
+    imbalance: float = 1.0
+    """On the excess load of the busiest group of experts, over that of random routing."""
+    kv_efficiency: float = 0.7
+    """Share of peak memory bandwidth that KV reads reach."""
+    latent_efficiency: float = 0.5
+    """Share of peak bf16 FLOP/s that decoding with MLA reaches."""
+    attention_efficiency: float = 0.5
+    """Share of peak bf16 FLOP/s that prompt attention reaches."""
+    activation_passes: float = 10.0
+    """Times that the hidden vector passes through memory in a layer."""
+    link_efficiency: float = 0.5
+    """Share of the link's rate that collectives reach."""
+    allreduce_s: float = 10e-6
+    """Fixed time of one all-reduce."""
+    exchange_s: float = 20e-6
+    """Fixed time of one dispatch or combine."""
+    layer_s: float = 15e-6
+    """Fixed times of a layer: kernels that are launched and drained, whatever they work on."""
+    moe_layer_s: float = 20e-6
+    """Added where a layer is a mixture of experts, …"""
+    mla_layer_s: float = 10e-6
+    """… where its attention is MLA, …"""
+    linear_layer_s: float = 10e-6
+    """… where it keeps a state in place of keys and values, …"""
+    index_layer_s: float = 10e-6
+    """… and where an indexer chooses what attention works on."""
+    step_s: float = 5e-4
+    """Host time of a step that is not hidden behind the accelerator."""
+    sequence_s: float = 3e-6
+    """Host time per sequence of a step."""
+    prompt_s: float = 1e-3
+    """Added to a step that has a prompt in it."""
+    prompt_layer_s: float = 2e-4
+    """Added to it per layer, because prompts run without CUDA graphs; …"""
+    prompt_moe_layer_s: float = 1e-4
+    """… more where the layer is a mixture of experts, …"""
+    prompt_mla_layer_s: float = 5e-4
+    """… where its attention is MLA, …"""
+    prompt_linear_layer_s: float = 1e-3
+    """… and where it keeps a state."""
+    prompt_factor: float = 1.0
+    """On the four."""
+    chunk_s: float = 1e-4
+    """Per chunk of a prompt."""
+    api_s: float = 20e-3
+    """Per request, before its first token, outside the engine's steps."""
+    api_input_s: float = 1e-6
+    """The same per prompt token."""
+    api_token_s: float = 0.0
+    """Per answer token, outside the engine's steps."""
+    handover_s: float = 50e-3
+    """Per request where prompts and answers run in two pools, before its first token."""
+    fitted_on: str = ""
+    """What the numbers rest on."""
+
+
+NAMES = tuple(field.name for field in fields(Coefficients) if field.name != "fitted_on")
+CLASSES = ("hopper", "blackwell")
+"""Classes of accelerators that the fit has seen."""
+ENGINES = ("vllm", "sglang", "trtllm")
+"""Engines that the fit has seen."""
+BOTH = tuple(f"{one}.{other}" for one in CLASSES for other in ENGINES)
+BY_CLASS = (
+    "compute_efficiency",
+    "weight_efficiency",
+    "expert_compute_efficiency",
+    "expert_weight_efficiency",
+    "kv_efficiency",
+    "latent_efficiency",
+    "layer_s",
+    "moe_layer_s",
+    "allreduce_s",
+)
+BY_ENGINE = (
+    "step_s",
+    "sequence_s",
+    "prompt_s",
+    "prompt_factor",
+    "chunk_s",
+    "api_s",
+    "handover_s",
+)
+BY_BOTH = ("attention_efficiency", "mla_layer_s")
+OVERHEADS = (
+    "layer_s",
+    "moe_layer_s",
+    "linear_layer_s",
+    "index_layer_s",
+    "allreduce_s",
+    "exchange_s",
+)
+"""All take the factor ``class.engine.overhead``."""
+PACES = ("compute_efficiency", "expert_compute_efficiency")
+"""All take the factor ``engine.pace``."""
+
+
+def combine(values: Mapping[str, float], generation: str, engine: str) -> dict[str, float]:
+    """Coefficients of one class and engine, by name, from fitted `values`.
+
+    Keys of `values` are ``name`` where all share it, else ``class.name``, ``engine.name`` or
+    ``class.engine.name``. A class or engine that the fit has not seen takes the (geometric) mean
+    of those that it has.
+    """
+    classes = [name for name in CLASSES if generation.startswith(name)] or list(CLASSES)
+    engines = [name for name in ENGINES if name == engine] or list(ENGINES)
+
+    def mean(keys: list[str]) -> float:
+        return exp(fsum(log(values[key]) for key in keys) / len(keys))
+
+    both = [f"{one}.{other}" for one in classes for other in engines]
+    found = {}
+    for name in NAMES:
+        if name in BY_CLASS:
+            found[name] = mean([f"{one}.{name}" for one in classes])
+        elif name in BY_ENGINE:
+            found[name] = mean([f"{one}.{name}" for one in engines])
+        elif name in BY_BOTH:
+            found[name] = mean([f"{one}.{name}" for one in both])
+        else:
+            found[name] = values.get(name, 0.0)
+    for name in OVERHEADS:
+        found[name] *= mean([f"{one}.overhead" for one in both])
+    for name in PACES:
+        found[name] = min(found[name] * mean([f"{one}.pace" for one in engines]), 1.0)
+    return found
+
+
+@lru_cache
+def shipped(generation: str, engine: str) -> Coefficients:
+    """Level L1 for this class of accelerators and engine; L0 (means) for one never seen."""
+    return Coefficients(**combine(VALUES, generation, engine), fitted_on=FITTED_ON)
+
+
+FITTED_ON = (
+    "848 of 2,891 measured steady points of 51 groups (model, system, engine, whole or split) of "
+    "AIConfigurator's data (github.com/ai-dynamo/aiconfigurator, Apache-2.0): vLLM, SGLang and "
+    "TensorRT-LLM on H100, H200, B200, B300, GB200 and GB300, tp, ep and data-parallel attention, "
+    "bf16 to 4 bits, closed loops of 1 to 15,000 clients; bench/fit_serve.py. Median absolute "
+    "error on points whose model, system and engine were left out of the fit: TPOT 13.6 % for "
+    "whole and 13.7 % for split deployments, TTFT 33 % and 53 %, E2E 14 % and 18 %; on the points "
+    "themselves TPOT 9 % and 10 %, TTFT 24 % and 48 %. The same deployment in another version of "
+    "its engine differs by 18 % (TPOT) and 26 % (TTFT) in one of ten cases. pp was not in the "
+    "data. One by one, efficiencies and overheads have low confidence: several trade off"
+)
+VALUES: dict[str, float] = {
+    "blend": 3.066,
+    "expert_blend": 1.443,
+    "dequantise_factor": 1.144,
+    "imbalance": 0.8831,
+    "activation_passes": 6.16,
+    "link_efficiency": 0.4855,
+    "exchange_s": 3.988e-05,
+    "index_layer_s": 5.886e-05,
+    "routing_evenness": 1.088,
+    "linear_layer_s": 1.165e-05,
+    "api_input_s": 1.47e-06,
+    "prompt_layer_s": 0.0002242,
+    "prompt_moe_layer_s": 8.092e-05,
+    "prompt_mla_layer_s": 0.0005464,
+    "prompt_linear_layer_s": 0.003211,
+    "blackwell.compute_efficiency": 0.7268,
+    "blackwell.weight_efficiency": 1,
+    "blackwell.expert_compute_efficiency": 0.2204,
+    "blackwell.expert_weight_efficiency": 0.8521,
+    "blackwell.kv_efficiency": 0.996,
+    "blackwell.latent_efficiency": 0.761,
+    "blackwell.layer_s": 1.083e-05,
+    "blackwell.moe_layer_s": 1.352e-05,
+    "blackwell.allreduce_s": 1.91e-05,
+    "hopper.compute_efficiency": 0.8137,
+    "hopper.weight_efficiency": 0.8798,
+    "hopper.expert_compute_efficiency": 0.253,
+    "hopper.expert_weight_efficiency": 0.9871,
+    "hopper.kv_efficiency": 0.6341,
+    "hopper.latent_efficiency": 0.4038,
+    "hopper.layer_s": 1.624e-05,
+    "hopper.moe_layer_s": 3.342e-05,
+    "hopper.allreduce_s": 1.05e-05,
+    "sglang.step_s": 0.000452,
+    "sglang.sequence_s": 8.981e-07,
+    "sglang.prompt_s": 0.001108,
+    "sglang.prompt_factor": 0.9835,
+    "sglang.chunk_s": 0.0001057,
+    "sglang.api_s": 0.2,
+    "sglang.handover_s": 0.07707,
+    "sglang.pace": 0.8252,
+    "trtllm.step_s": 0.0005015,
+    "trtllm.sequence_s": 1.261e-06,
+    "trtllm.prompt_s": 0.0008786,
+    "trtllm.prompt_factor": 1.48,
+    "trtllm.chunk_s": 0.0001074,
+    "trtllm.api_s": 0.06614,
+    "trtllm.handover_s": 0.15,
+    "trtllm.pace": 1.376,
+    "vllm.step_s": 0.000272,
+    "vllm.sequence_s": 3.189e-06,
+    "vllm.prompt_s": 0.000937,
+    "vllm.prompt_factor": 1.474,
+    "vllm.chunk_s": 0.0001018,
+    "vllm.api_s": 0.01619,
+    "vllm.handover_s": 0.1211,
+    "vllm.pace": 0.9997,
+    "blackwell.sglang.overhead": 1.281,
+    "blackwell.sglang.mla_layer_s": 2.33e-05,
+    "blackwell.sglang.attention_efficiency": 0.2037,
+    "blackwell.trtllm.overhead": 0.5895,
+    "blackwell.trtllm.mla_layer_s": 4.783e-05,
+    "blackwell.trtllm.attention_efficiency": 0.3882,
+    "blackwell.vllm.overhead": 1.238,
+    "blackwell.vllm.mla_layer_s": 1.897e-05,
+    "blackwell.vllm.attention_efficiency": 0.2977,
+    "hopper.sglang.overhead": 1.372,
+    "hopper.sglang.mla_layer_s": 1.748e-05,
+    "hopper.sglang.attention_efficiency": 0.3853,
+    "hopper.trtllm.overhead": 1.256,
+    "hopper.trtllm.mla_layer_s": 8.488e-05,
+    "hopper.trtllm.attention_efficiency": 0.1625,
+    "hopper.vllm.overhead": 1.465,
+    "hopper.vllm.mla_layer_s": 2.415e-05,
+    "hopper.vllm.attention_efficiency": 0.1825,
+}
+
+SPREADS = {
+    ("ttft", False, False): (0.48, 2.9),
+    ("ttft", False, True): (0.28, 3.6),
+    ("ttft", True, False): (0.25, 10.0),
+    ("ttft", True, True): (0.28, 7.0),
+    ("tpot", False, False): (0.65, 1.5),
+    ("tpot", False, True): (0.4, 1.55),
+    ("tpot", True, False): (0.53, 1.65),
+    ("tpot", True, True): (0.5, 1.9),
+}
+"""Measured over simulated, 5 to 95 %, on points left out of the fit, every group alike (see
+bench/fit_serve.py): which latency, whether pools are split, whether requests queue."""
+QUEUED = 2.0
+"""A mean TTFT of this many times that of an empty engine: requests queue."""
+UNSEEN = 1.3
+"""Exponent on both ends for a class or engine that the fit has not seen: an assumption."""
+
+
+def interval(
+    of: str, generation: str, engine: str, *, split: bool = False, queueing: float = 1.0
+) -> tuple[float, float]:
+    """Factors on a simulated mean latency between which the real one lies in 9 of 10 cases.
+
+    `of` is ttft or tpot; `queueing` is the mean TTFT over what it would be if no request waited
+    for its first step.
+
+    Raises:
+        InputError: another latency.
+    """
+    if of not in ("ttft", "tpot"):
+        raise InputError(Problem("", "of", f"'{of}'", "ttft, tpot"))
+    low, high = SPREADS[of, split, queueing > QUEUED]
+    known = engine in ENGINES and generation.startswith(CLASSES)
+    widen = 1.0 if known else UNSEEN
+    return low**widen, high**widen

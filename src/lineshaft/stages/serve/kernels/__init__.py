@@ -1,0 +1,1 @@
+"""Event loop and step times, compiled by numba: imported inside functions only."""
