@@ -25,10 +25,9 @@ COLUMNS = {
 """What is told of a row, with the least width of a terminal that shows it."""
 
 SET_COLUMNS = {
-    "rows": "rows", "coverage": "answered", "ttft_med": "TTFT median", "ttft_p90": "p90",
-    "ttft_noise": "noise", "tpot_med": "TPOT median", "tpot_p90": "p90", "tpot_noise": "noise",
-    "e2e_med": "E2E median", "throughput_med": "throughput", "regret_ok": "right choice",
-    "interval_cover": "in the 90 % bar",
+    "rows": "rows", "coverage": "answered", "ttft_med": "TTFT", "ttft_p90": "p90",
+    "ttft_noise": "noise", "tpot_med": "TPOT", "tpot_p90": "p90", "tpot_noise": "noise",
+    "e2e_med": "E2E", "throughput_med": "tok/s", "regret_ok": "choices", "interval_cover": "in bar",
 }  # fmt: skip
 """What is told of a measured set."""
 
@@ -185,7 +184,7 @@ def _show_sets(sets: Sequence[SetScore]) -> None:
     if not sets:
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
-    table.add_column("set, and absolute errors on it", no_wrap=True)
+    table.add_column("set; median absolute errors")
     keys = [key for key in SET_COLUMNS if any(one.score.get(key) is not None for one in sets)]
     for key in keys:
         table.add_column(SET_COLUMNS[key], justify="right", no_wrap=True)

@@ -12,6 +12,7 @@ from typing import Any
 from lineshaft.errors import InputError, LineshaftError, Problem
 from lineshaft.measured.own import own_rows
 from lineshaft.measured.rows import KINDS, STAGES, Row, rows
+from lineshaft.measured.sets import holds_sets
 from lineshaft.words import shortened
 
 
@@ -130,6 +131,8 @@ def _holds_something(data: Path) -> None:
         raise InputError(Problem("", "--data", f"'{data}' is not a folder", "a folder"))
     published = sorted({need for row in rows() for need in row.needs})
     if any(data.glob("*.csv")) or any((data / need).exists() for need in published):
+        return
+    if holds_sets(data):
         return
     found = f"'{data}' holds neither a published data set nor a *.csv"
     allowed = f"{', '.join(published[:3])}, …, or your own rows"

@@ -81,6 +81,29 @@ def offline_output_tokens_per_s(
     return requests * output_tokens / out.end_s
 
 
+def answer_tokens_per_s_node(
+    *,
+    model: str,
+    accelerator: str,
+    dp: int,
+    context: int,
+    tpot_s: float,
+    node: int = 8,
+    engine: str = "sglang",
+) -> float:
+    """Answer tokens per second of a node of `node` accelerators, where `dp` of them answer in fp8
+    with the experts spread, in the largest batch that holds `tpot_s` at this mean context."""
+    layout = serve.Layout(dp=dp, ep=dp)
+    times = serve.step_times(
+        architecture(model), _chip(accelerator), layout=layout, precision="fp8", weight_byte=1.0,
+        kv_byte=2.0, max_tokens=1024, engine=engine,
+    )  # fmt: skip
+    batch = dp * np.arange(1, 1025)
+    step = times.dense_s[batch] + (times.kv_s * context + times.seq_s) * batch
+    most = batch[int(np.searchsorted(step, tpot_s)) - 1]
+    return float(most / tpot_s * node / dp)
+
+
 def kv_capacity_tokens(
     *,
     model: str,

@@ -39,6 +39,10 @@ RESEND_S = 0.02
 """Mean time between the end of a request and the arrival of the client's next one at the engine:
 low confidence."""
 BLOCK = 16
+METRICS = (
+    "rows", "coverage", "ttft_med", "ttft_p90", "tpot_med", "tpot_p90", "e2e_med",
+    "throughput_med", "regret_ok", "interval_cover",
+)  # fmt: skip
 Answer = tuple[float, float, float]
 """Mean TTFT and TPOT, s, and how many times the TTFT is that of an empty engine."""
 
@@ -153,12 +157,11 @@ def score(folder: Path, tell: Callable[[str], None] | None = None) -> dict[str, 
     """Errors on each file of measured points, by its name without the ending, as fractions.
 
     `rows` (distinct), `coverage`, median (`_med`) and 90th percentile (`_p90`) of the absolute
-    errors of ttft, tpot, e2e and throughput (output tokens per second); `regret_ok`, the share of
-    choices (model, system, engine, precision and lengths) where the deployment of least
-    accelerator time per token that the simulation picks, at a TPOT of no more than the median of
-    those measured, costs at most 5 % more than the best one measured; `interval_cover`, the share
-    of TTFTs and TPOTs inside their 90 % intervals; `noise`, the deviation of repeated
-    measurements from their median; `groups`, rows and errors by group.
+    errors of ttft, tpot, e2e and throughput (output tokens per second); `regret_ok` and
+    `regret_at_pace_ok`, the shares of right decisions (see `_decisions`); `interval_cover`, the
+    share of TTFTs and TPOTs inside their 90 % intervals; `ttft_noise` and `tpot_noise`, the median
+    deviation of repeated measurements from their median, and `noise`, all of it; `groups`, rows
+    and errors by group.
     """
     sets = {}
     for path in found(folder):
@@ -179,13 +182,15 @@ def _score(points: Sequence[Measured | None]) -> dict[str, Any]:
         for point, answer in zip(known, answers, strict=True)
         if answer is not None and np.isfinite(answer).all()
     ]
-    result: dict[str, Any] = {"rows": len(points), "coverage": len(pairs) / max(len(points), 1)}
+    result: dict[str, Any] = dict.fromkeys(METRICS)
+    result |= {"rows": len(points), "coverage": len(pairs) / max(len(points), 1)}
     if not pairs:
         return result
     result.update(_errors(pairs))
-    result["regret_ok"] = _regret_ok(pairs)
+    result["regret_ok"], result["regret_at_pace_ok"] = _decisions(pairs)
     result["interval_cover"] = float(np.mean([_covered(*pair) for pair in pairs]))
     result["noise"] = noise(known)
+    result |= {f"{of}_noise": result["noise"].get(f"{of}_med") for of in ("ttft", "tpot")}
     groups = defaultdict(list)
     for pair in pairs:
         groups[pair[0].group].append(pair)
@@ -227,28 +232,65 @@ def _covered(point: Measured, answer: Answer) -> float:
     return inside / 2
 
 
-def _regret_ok(pairs: Iterable[tuple[Measured, Answer]]) -> float | None:
+def _decisions(pairs: Iterable[tuple[Measured, Answer]]) -> tuple[float | None, float | None]:
+    """Shares of decisions that are right to 5 %: for the cheapest tokens, and at a given pace.
+
+    A decision is taken for one model, engine, accelerator, precision and request. Cheapest: which
+    of the measured points gives most tokens per second and accelerator? At a pace: which of the
+    measured deployments gives most at the TPOT that half of the points meet, its throughput
+    interpolated between measured concurrencies?
+    """
     choices = defaultdict(list)
     for point, answer in pairs:
         key = (point.group, point.weight_byte, point.input_tokens, point.output_tokens)
         choices[key].append((point, answer))
-    good = []
+    cheapest, paced = [], []
     for some in choices.values():
-        if len({point.deployed for point, _ in some}) * len({p.clients for p, _ in some}) < 2:
+        deployments = defaultdict(list)
+        for point, answer in some:
+            deployments[point.deployed].append((point, answer))
+        if len(deployments) < 2:
             continue
+        cheapest.append(
+            _right(*([_per_accelerator(p, *of(p, a)) for p, a in some] for of in _SIDES))
+        )
         limit = median(point.tpot_s for point, _ in some)
-        real = [_per_accelerator(p, p.ttft_s, p.tpot_s) if p.tpot_s <= limit else 0.0
-                for p, _ in some]  # fmt: skip
-        ours = [_per_accelerator(p, a[0], a[1]) if a[1] <= limit else 0.0 for p, a in some]
-        if max(ours) == 0.0:  # none meets the limit: the fastest is taken
-            ours = [1.0 / a[1] for _, a in some]
-        taken = real[int(np.argmax(ours))]
-        if taken == 0.0:  # it was slower than simulated: by up to 5 % it still counts as met
-            point = some[int(np.argmax(ours))][0]
-            if point.tpot_s <= 1.05 * limit:
-                taken = _per_accelerator(point, point.ttft_s, point.tpot_s)
-        good.append(taken >= max(real) / 1.05)
-    return float(np.mean(good)) if good else None
+        real, ours = (
+            [_at_pace([(p, *of(p, a)) for p, a in mine], limit) for mine in deployments.values()]
+            for of in _SIDES
+        )
+        if sum(value > 0 for value in real) > 1:
+            paced.append(_right(real, ours))
+    return (
+        float(np.mean(cheapest)) if cheapest else None,
+        float(np.mean(paced)) if paced else None,
+    )
+
+
+def _right(real: Sequence[float], ours: Sequence[float]) -> bool:
+    """Whether what is best by `ours` is within 5 % of the best by `real`."""
+    return real[int(np.argmax(ours))] >= max(real) / 1.05
+
+
+def _measured(point: Measured, answer: Answer) -> tuple[float, float]:
+    return point.ttft_s, point.tpot_s
+
+
+def _simulated(point: Measured, answer: Answer) -> tuple[float, float]:
+    return answer[0], answer[1]
+
+
+_SIDES = (_measured, _simulated)
+
+
+def _at_pace(points: Sequence[tuple[Measured, float, float]], limit_s: float) -> float:
+    """Tokens per second and accelerator at a TPOT of `limit_s`; 0 where every point is slower."""
+    curve = sorted((tpot, _per_accelerator(point, ttft, tpot)) for point, ttft, tpot in points)
+    pace, most = (np.array(column) for column in zip(*curve, strict=True))
+    if pace[0] > limit_s:
+        return 0.0
+    best = np.maximum.accumulate(most)  # fewer clients are always possible
+    return float(np.exp(np.interp(np.log(limit_s), np.log(pace), np.log(best))))
 
 
 def _per_accelerator(point: Measured, ttft_s: float, tpot_s: float) -> float:

@@ -39,6 +39,8 @@ Latencies = dict[str, Floats]
 """[request] seconds of ttft, tpot and e2e."""
 
 METRICS = ("ttft", "tpot", "e2e")
+VLLM = "llmservingsim_vllm/*/*/meta.json"
+VIDUR = "vidur_reference_run/*_requests.csv*"
 VIDUR_RULES = {
     "sarathi": ("sarathi", "chunk_size"),
     "vllm": ("vllm-v0", "max_tokens_in_batch"),
@@ -60,30 +62,48 @@ class Recorded:
         return len(self.requests)
 
 
-def score(folder: Path) -> dict[str, dict[str, Any]]:
+def found(folder: Path) -> list[Path]:
+    """The recorded runs in `folder`, or in `folder`/serve."""
+    root = _root(folder)
+    return [path for pattern in (VLLM, VIDUR) for path in sorted(root.glob(pattern))]
+
+
+def score(folder: Path, tell: Callable[[str], None] | None = None) -> dict[str, dict[str, Any]]:
     """Errors of each run found in `folder` or in `folder`/serve.
 
-    Keys are ``llmservingsim_vllm/<GPU>/<model>`` and ``vidur_reference_run/<name>``. A set holds
+    Keys are ``llmservingsim_vllm/<GPU>/<model>`` and ``vidur_reference_run/<name>``; a run that is
+    timed by tables stands once more with ``/L1`` behind it. A set holds
     rows, coverage and the absolute relative errors, as fractions, of the level ``tables`` where
     its tables are there, else of L1; ``levels`` holds those of both. ``*_med`` is the error of the
     mean over requests, ``*_p90`` that of the 90th percentile; throughput that of output tokens per
     second. Errors of the median and the 99th percentile stand beside them.
     """
-    root = folder / "serve" if (folder / "serve").is_dir() else folder
+    root = _root(folder)
     sets = {}
-    for meta in sorted(root.glob("llmservingsim_vllm/*/*/meta.json")):
+    for meta in sorted(root.glob(VLLM)):
         run = meta.parent
+        name = f"llmservingsim_vllm/{run.parent.name}/{run.name}"
+        if tell:
+            tell(name)
         levels = {"tables": _tables_times, "L1": _l1_times}
-        sets[f"llmservingsim_vllm/{run.parent.name}/{run.name}"] = _scored(
+        sets[name] = _scored(
             vllm_recorded(run),
-            {name: partial(vllm_fleet, root, run, times) for name, times in levels.items()},
+            {level: partial(vllm_fleet, root, run, times) for level, times in levels.items()},
         )
-    for path in sorted(root.glob("vidur_reference_run/*_requests.csv*")):
+        if "tables" in sets[name]["levels"] and "L1" in sets[name]["levels"]:
+            sets[f"{name}/L1"] = {**sets[name], **sets[name]["levels"]["L1"], "levels": {}}
+    for path in sorted(root.glob(VIDUR)):
         name = path.name.split("_requests")[0]
+        if tell:
+            tell(f"vidur_reference_run/{name}")
         sets[f"vidur_reference_run/{name}"] = _scored(
             vidur_recorded(path), {"tables": partial(vidur_fleet, root, name)}
         )
     return sets
+
+
+def _root(folder: Path) -> Path:
+    return folder / "serve" if (folder / "serve").is_dir() else folder
 
 
 def simulated(given: Fleet, recorded: Recorded) -> tuple[Latencies, float]:
