@@ -1,21 +1,25 @@
 """Requests per second that the fleet's event loop simulates, warm.
 
-    PYTHONPATH=src python bench/serve_fleet.py [REQUESTS.csv.gz] [--day]
+    python bench/serve_fleet.py [REQUESTS.csv.gz] [--day] [--vidur PYTHON_WITH_VIDUR]
 
 REQUESTS is a table with the columns arrived_at, prefill and decode, such as the request metrics of
 a Vidur run; its requests are repeated to 100,000. Without it, lengths are drawn from the shipped
 statistics at the same rate. --day adds ten million requests of a day with its tide, on all cores.
+--vidur runs Vidur's event loop (PyPI: vidur) on the same file beside it.
 """
 
 from __future__ import annotations
 
 import csv
 import gzip
+import json
 import resource
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -106,7 +110,7 @@ def show(name: str, run: Callable[[], Outcome], repeats: int = 3) -> None:
 
 
 def main() -> None:
-    given = [one for one in sys.argv[1:] if not one.startswith("--")]
+    given = [one for one in sys.argv[1:] if one.endswith((".csv", ".csv.gz"))]
     work = table(given[0]) if given else drawn()
     sarathi = Scheduler(
         rules="sarathi", max_num_seqs=128, max_num_batched_tokens=512, kv_blocks=10_000,
@@ -132,7 +136,20 @@ def main() -> None:
         asked = day()
         show("a day of ten million, 100 instances", lambda: simulate(many, asked), 1)
         print(f"most memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
-    print(f"for scale, not measured here: Vidur {VIDUR_RPS} requests/s (its own 5,000, one core)")
+    if "--vidur" in sys.argv and given:
+        peer(sys.argv[sys.argv.index("--vidur") + 1], given[0])
+    else:
+        print(f"not measured here: Vidur {VIDUR_RPS} requests/s (its own 5,000, one core)")
+
+
+def peer(python: str, path: str) -> None:
+    """Vidur's event loop on 5,000 of the same requests, in the interpreter that has it."""
+    script = Path(__file__).parent / "peers" / "vidur_loop.py"
+    done = subprocess.run(
+        [python, str(script), path, "5000"], capture_output=True, text=True, check=True
+    )
+    found = json.loads(done.stdout.splitlines()[-1])
+    print(f"Vidur 0.0.26, its event loop, step times given   {found['per_s']:10,.0f} requests/s")
 
 
 if __name__ == "__main__":

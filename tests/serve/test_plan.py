@@ -102,7 +102,7 @@ def test_what_fits_nowhere_says_why() -> None:
 
 def test_a_plan_wants_a_level_and_a_rent() -> None:
     with pytest.raises(InputError) as error:
-        serve.plan(model="Llama 3.1 8B", rate=1, accelerators=("B200", "H10"))
+        serve.plan(model="Llama 3.1 8B", rate=1, accelerators=("GB300", "H10"))
     assert {problem.key for problem in error.value.problems} == {"price", "accelerators", "slo"}
 
 

@@ -144,11 +144,11 @@ def test_a_model_that_does_not_fit_says_by_how_much_and_what_would_do() -> None:
 
 
 def test_without_a_rent_all_but_the_cost_is_told() -> None:
-    found = serve.simulate(model="llama-3.1-8b", accelerator="B200", rate=5, requests=200)
+    found = serve.simulate(model="llama-3.1-8b", accelerator="GB300", rate=5, requests=200)
     assert math.isnan(found.usd_per_h) and math.isnan(found.usd_per_mtok["all"])
     assert found.energy["kwh_per_mtok"] > 0
     priced = serve.simulate(
-        model="llama-3.1-8b", accelerator="B200", rate=5, requests=200, prices=["B200=$4"]
+        model="llama-3.1-8b", accelerator="GB300", rate=5, requests=200, prices=["GB300=$4"]
     )
     assert priced.usd_per_h == 4.0
 

@@ -43,6 +43,7 @@ HELP = """Plans, simulates and meters the AI factory, from watts to worth.
   lineshaft claims                           what is said, and what the runs say to it
   lineshaft check my.toml                    all errors of a scenario at once
   lineshaft catalog accelerators             the facts, each with its source
+  lineshaft serve plan --model … --slo …     the cheapest deployment for a service level
 """
 
 app = typer.Typer(

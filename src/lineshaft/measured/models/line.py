@@ -35,9 +35,16 @@ accelerator = "{accelerator}"
 count = 1000
 [[serve.model]]
 name = "DeepSeek-V3"
+engine = "sglang"
+dp = 32
+ep = 32
+prompt_instances = 3
+answer_instances = 1
 [serve]
-max_batch = 1024
+requests = 8000
 """
+"""Prompts and answers apart, experts spread over four nodes, as in production but for the width of
+the instances that answer (there 18 nodes)."""
 
 
 def capex_usd(*, until: str) -> float:
@@ -83,7 +90,7 @@ def whole_campus_months() -> float:
 
 
 def deepseek_usd_per_mtok(*, accelerator: str, usd_per_h: float) -> float:
-    """Rent per million output tokens of DeepSeek's production day, on another accelerator."""
+    """Rent per million output tokens of DeepSeek's production day."""
     asked = read(DEEPSEEK.format(accelerator=accelerator), model=Scenario)
     replica = characterise(asked).serve[0, 0]
     day = {"input": 266e9, "cached": 342e9, "output": 168e9}

@@ -177,7 +177,7 @@ def _by_sequences(
     held = ("memory", sequences * float(asked.sequence_kv_s) / c.kv_efficiency)
     held_latent = ("compute", sequences * float(asked.sequence_latent_s) / c.latent_efficiency)
     head_s = sequences * float(asked.head_s) / c.compute_efficiency
-    host_s = sequences * c.sequence_s
+    host_s = sequences * c.sequence_s / times.ranks
     attention_s = times.pair_s * pairs * spread
     launch_s = times.mixed_s + times.chunk_s * chunks if chunks else 0.0
     return {

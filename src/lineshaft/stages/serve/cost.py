@@ -217,7 +217,9 @@ def _energy_j(use: Use) -> NDArray[np.float64]:
     low, high = max(0.0, t.active_s - t.decode_s), min(t.active_s, prompts)
     active = np.array([min(max(mine, low), high), 0.0, 0.0])
     active[1] = t.active_s - active[0]
-    spent = np.array([prompts, t.decode_s, use.service_s - t.busy_s])
+    idle_s = use.service_s - t.busy_s
+    idle_s = idle_s if idle_s > 1e-9 * use.service_s else 0.0  # the last bits of two sums
+    spent = np.array([prompts, t.decode_s, idle_s])
     level = np.array([m.light_share, m.light_share, m.idle_share])
     watts = (level * spent + (m.full_share - m.light_share) * active) * m.accelerator_w
     joules: NDArray[np.float64] = (watts + m.host_w * spent) * m.accelerators * m.pue
