@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from lineshaft import serve
+from lineshaft import catalog, serve
 from lineshaft.errors import InputError
+from lineshaft.parameters.hardware import chip
 from lineshaft.stages.serve.clients import Arrivals, Sessions, fixed, sessions
 
 LLAMA: dict[str, Any] = {"model": "Llama 3.1 8B", "accelerator": "H100", "requests": 400}
@@ -170,3 +171,14 @@ def test_a_curve_rises_to_saturation_and_has_a_knee() -> None:
         serve.sweep(**LLAMA, points=1)
     with pytest.raises(InputError, match="depend on their answers"):
         serve.sweep(**LLAMA, clients=4)
+
+
+def test_what_memory_holds_adds_up_for_each_pool() -> None:
+    found = serve.simulate(**LLAMA | {"requests": 200}, rate=5, disaggregate="1:1", decode_tp=2)
+    assert len(found.held()) == 2
+    for name, held in found.held().items():
+        capacity = chip(catalog.find("accelerators", "H100")).memory_bytes
+        assert sum(part.bytes for part in held.parts) == pytest.approx(capacity), name
+    one = found.held()[found.deployment.one.name]
+    assert one.kv_tokens == pytest.approx(found.deployment.one.kv_tokens, rel=0.01)
+    assert "routed experts" not in {part.name for part in one.parts}

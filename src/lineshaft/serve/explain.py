@@ -1,4 +1,4 @@
-"""Where the time of a usual step goes."""
+"""Where the time of a usual step goes, and what the memory holds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from lineshaft.serve.fleets import Deployment
 from lineshaft.serve.instance import Instance
 from lineshaft.serve.run import Outcome
-from lineshaft.stages.serve.breakdown import Batch, Chunk, Term, explain_step
+from lineshaft.stages.serve.breakdown import (
+    Batch,
+    Chunk,
+    Held,
+    Term,
+    explain_memory,
+    explain_step,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +56,26 @@ def usual_steps(deployed: Deployment, out: Outcome) -> Iterator[Explained]:
     if chunk > 0 and prompts.pool.times.tables is None:
         batch = Batch(beside, context if beside else 0.0, (Chunk(chunk),))
         yield Explained("with a prompt", batch, _terms(prompts, batch))
+
+
+def held(deployed: Deployment, out: Outcome) -> dict[str, Held]:
+    """What one accelerator's memory holds, by the instance's name: one, or one of each pool."""
+    requests = out.requests
+    mean = float((requests.input_tokens + requests.output_tokens).mean())
+    return {
+        one.name: explain_memory(
+            one.arch,
+            one.chip,
+            layout=one.asked.layout,
+            weight_byte=one.weight_byte,
+            kv_byte=one.kv_byte,
+            max_num_batched_tokens=one.asked.max_num_batched_tokens,
+            mean_context=mean,
+            memory_utilisation=one.asked.memory_utilisation,
+        )
+        for one in (deployed.one, deployed.decode)
+        if one is not None
+    }
 
 
 def _terms(one: Instance, batch: Batch) -> tuple[Term, ...]:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lineshaft.serve.explain import Explained, usual_steps
+from lineshaft.serve.explain import Explained, held, usual_steps
 from lineshaft.serve.figures import Bars, Verdict
 from lineshaft.serve.fleets import Deployment
 from lineshaft.serve.run import Outcome
 from lineshaft.serve.traffic import Traffic
+from lineshaft.stages.serve.breakdown import Held
 from lineshaft.stages.serve.latency import Goodput, Latencies
 from lineshaft.words import or_none
 
@@ -105,6 +106,7 @@ class Result:
                 for one in self.verdicts
             ],
             "steps": [dataclasses.asdict(one) for one in self.explained()],
+            "memory": {name: dataclasses.asdict(one) for name, one in self.held().items()},
             "goodput": [{**dataclasses.asdict(one), "share": one.share} for one in self.goodput],
         }
         names = (
@@ -119,6 +121,10 @@ class Result:
     def explained(self) -> tuple[Explained, ...]:
         """Where the time of usual steps goes; empty where operator tables time them."""
         return tuple(usual_steps(self.deployment, self.outcome))
+
+    def held(self) -> dict[str, Held]:
+        """What one accelerator's memory holds, by the instance's name."""
+        return held(self.deployment, self.outcome)
 
     def table(self) -> pa.Table:
         """One row per request: times, tokens, state, latencies."""

@@ -46,7 +46,7 @@ def result_lines(found: Result) -> Iterator[str]:
 
 
 def explained_lines(found: Result) -> Iterator[str]:
-    """Where the time of usual steps goes."""
+    """Where the time of usual steps goes, and what an accelerator's memory holds."""
     for step in found.explained():
         batch = step.batch
         parts = [f"{batch.decoding} sequences decode at {batch.context:,.0f} tokens"]
@@ -56,6 +56,14 @@ def explained_lines(found: Result) -> Iterator[str]:
         yield from _indented(
             [(one.name, _s(one.seconds), f"{one.share:.1%}", one.binds) for one in step.terms],
             (0, -1),
+        )
+
+
+    for name, held in found.held().items():
+        yield f"Memory of one accelerator, {name}: room for {held.kv_tokens:,.0f} tokens of KV"
+        yield from _indented(
+            [(one.name, f"{one.bytes / 1e9:.1f} GB", f"{one.share:.1%}") for one in held.parts],
+            (0,),
         )
 
 
