@@ -183,7 +183,7 @@ class Serve(Section):
     """Most requests simulated per point of a model's curve."""
     speed: Positive = default(
         "0.8 to 1.25",
-        source="median absolute error of TPOT on measured groups left out of the fit: 13.6 %",
+        source="median absolute error of TPOT on measured groups left out of the fit: 13.2 %",
         confidence="medium",
     )
     """Factor on the capacity of all replicas."""

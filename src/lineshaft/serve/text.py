@@ -58,7 +58,6 @@ def explained_lines(found: Result) -> Iterator[str]:
             (0, -1),
         )
 
-
     for name, held in found.held().items():
         yield f"Memory of one accelerator, {name}: room for {held.kv_tokens:,.0f} tokens of KV"
         yield from _indented(

@@ -87,6 +87,8 @@ class Measured:
     ttft_s: float
     tpot_s: float
     source: str
+    own: bool
+    """Whether the importers measured it themselves, and not InferenceX."""
 
 
 def distinct(path: Path) -> list[Row]:
@@ -140,6 +142,7 @@ def _read(row: Row, arch: Architecture, device: Chip) -> Measured:
         ttft_s=float(row["silicon_ttft_ms"]) / 1e3,
         tpot_s=float(row["silicon_tpot_ms"]) / 1e3,
         source=source,
+        own=own,
     )
 
 
