@@ -235,11 +235,11 @@ def planned(
     found, ruled = [*found, *more], [*ruled, *also]
     if not found:
         raise InputError(_none(ruled))
-    winner, best = _confirmed(common, found)
+    winner, best, found = _confirmed(common, found)
     tokens = sum(winner.tokens_per_s.values()) * 3600.0
     return Plan(
         winner=winner,
-        front=tuple(front_of([best, *(one for one in found if one.usd_per_h >= best.usd_per_h)])),
+        front=tuple(front_of(found)),
         found=tuple(sorted(found, key=lambda one: one.usd_per_h)),
         ruled=tuple(ruled),
         why=tuple(_why(common, best, found, ruled)),
@@ -249,9 +249,11 @@ def planned(
     )
 
 
-def _confirmed(common: Search, found: Sequence[Candidate]) -> tuple[Result, Candidate]:
-    """The cheapest that holds when it is simulated in full; with more instances where it does not
-    at first."""
+def _confirmed(
+    common: Search, found: Sequence[Candidate]
+) -> tuple[Result, Candidate, list[Candidate]]:
+    """The cheapest that holds when it is simulated in full, and all that are left: one that does
+    not hold so has more instances."""
     todo = list(found)
     for _ in range(CONFIRMATIONS):
         best = min(todo, key=lambda one: (one.usd_per_h, one.tpot_s))
@@ -267,7 +269,7 @@ def _confirmed(common: Search, found: Sequence[Candidate]) -> tuple[Result, Cand
             saturation=saturation_rps(deployed, common.traffic),
         )
         if told.holds:
-            return told, best
+            return told, best, todo
         todo.remove(best)
         more = _larger(deployed, told)
         todo.append(replace(best, deployment=more, usd_per_h=common.usd_per_h(more)))
