@@ -311,10 +311,13 @@ def sampled(points: Iterable[Measured], count: int) -> list[Measured]:
 
 def main() -> None:
     asked = argparse.ArgumentParser()
-    asked.add_argument("folder", type=Path)
+    asked.add_argument("folder", type=Path, nargs="?")
     asked.add_argument("--fit", action="store_true")
-    asked.add_argument("--points", type=int, default=20)
+    asked.add_argument("--points", type=int, default=16)
     options = asked.parse_args()
+    if options.folder is None:
+        print("name the folder of the measured points: python bench/fit_serve.py FOLDER [--fit]")
+        return
     if not options.fit:
         for name, score in serve_points.score(options.folder, print).items():
             for group, errors in score.pop("groups").items():
