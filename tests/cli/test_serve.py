@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 import pytest
 
 from lineshaft.cli import main
+from lineshaft.stages.serve import calibration
+from lineshaft.stages.serve.optables import OperatorTables
 
 SMALL = "--model llama-3.1-8b --accelerator H100 --requests 300"
 POINTS = """\
@@ -96,6 +98,25 @@ def test_points_calibrate_what_is_simulated(capsys: pytest.CaptureFixture[str], 
     assert tpot_s == pytest.approx(7.1e-3, rel=0.05)
     status, _, err = ask(capsys, f"simulate {load.replace('H100', 'H200')} --coefficients own.json")
     assert status == 2 and "made for H100" in err
+
+
+def test_measured_kernels_are_where_a_calibration_starts(
+    capsys: pytest.CaptureFixture[str], here: Path
+) -> None:
+    (here / "points.csv").write_text(POINTS)
+    products = {
+        (float(m), 4096.0, 4096.0): max(2 * m * 4096**2 / 1e15, 4096**2 / 1e12) + 3e-6
+        for m in (1, 16, 128, 1024, 8192)
+    }
+    OperatorTables("toy", {("gemm", ""): products}).write(here / "own.csv")
+    said(capsys, "calibrate points.csv --out with.json --tables own.csv")
+    said(capsys, "calibrate points.csv --out without.json")
+    with_tables, without = (
+        calibration.read(here / name).coefficients for name in ("with.json", "without.json")
+    )
+    assert with_tables.compute_efficiency != without.compute_efficiency
+    status, _, err = ask(capsys, "calibrate points.csv --tables points.csv")
+    assert status == 2 and "points.csv" in err
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from lineshaft.cli import common
 from lineshaft.cli import sweep as verb
 from lineshaft.cli.common import Progress
 from lineshaft.errors import InputError, RunError
@@ -103,12 +104,12 @@ def test_bad_input(arguments: tuple[str, ...], words: str, tmp_path: Path) -> No
 def test_a_stopped_sweep_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(self: verb._Bar, done: int, total: int) -> None:
+    def stop(self: verb.Bar, done: int, total: int) -> None:
         self.done, self.total = done, total
         if done:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(verb._Bar, "__call__", stop)
+    monkeypatch.setattr(verb.Bar, "__call__", stop)
     asked = ("warehouse", "--vary", "value.wacc=0.08..0.12:4", "-o", str(tmp_path / "s"))
     assert run(*asked) == 130
     assert "stopped at 1 of 4 scenarios; the same command goes on" in capsys.readouterr().err
@@ -136,8 +137,8 @@ class _Terminal:
 def test_the_bar_shows_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     stream, now = _Terminal(), [100.0]
-    monkeypatch.setattr(verb.time, "monotonic", lambda: now[0])
-    bar = verb._Bar(Progress(stream), "scenarios")  # type: ignore[arg-type]
+    monkeypatch.setattr(common.time, "monotonic", lambda: now[0])
+    bar = verb.Bar(Progress(stream), "scenarios")  # type: ignore[arg-type]
     bar(10, 100)  # kept from before
     now[0] += 5.0
     bar(60, 100)

@@ -77,3 +77,44 @@ class Progress:
         self.clear()
         self.stream.write(f"{text}\n")
         self.stream.flush()
+
+
+class Bar:
+    """How far the work is, at which rate, and how long it will take, on stderr."""
+
+    WIDTH = 24
+
+    def __init__(self, progress: Progress, what: str) -> None:
+        self.progress, self.what = progress, what
+        self.started = time.monotonic()
+        self.done = self.total = 0
+        self.before: int | None = None
+        """Done by an earlier sweep that stopped."""
+
+    def __call__(self, done: int, total: int) -> None:
+        if self.before is None:
+            self.before, self.started = done, time.monotonic()
+        self.done, self.total = done, total
+        full = self.WIDTH * done // max(total, 1)
+        rate = self.rate
+        left = f", {(total - done) / rate:.0f} s left" if rate > 0 else ""
+        told = f", {rate:.3g}/s" if rate > 0 else ""
+        bar = "#" * full + "." * (self.WIDTH - full)
+        self.progress.note(f"[{bar}] {done} of {total} {self.what}{told}{left}")
+
+    @property
+    def rate(self) -> float:
+        """Per second, by this process alone."""
+        spent = time.monotonic() - self.started
+        return (self.done - (self.before or 0)) / spent if spent > 0 else 0.0
+
+    def end(self) -> None:
+        """The line that stays."""
+        own = self.done - (self.before or 0)
+        spent = time.monotonic() - self.started
+        kept = f", {self.before} of them kept from before" if self.before else ""
+        rate = f" in {spent:.1f} s ({self.rate:.3g}/s)" if own else ""
+        if self.total:
+            self.progress.line(f"{self.done} {self.what}{rate}{kept}")
+        else:
+            self.progress.line("the sweep was there already")

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lineshaft.cli.common import Progress
-from lineshaft.cli.sweep import _Bar as Bar
+from lineshaft.cli.common import Bar, Progress
 
 if TYPE_CHECKING:
     from lineshaft.serve.named import Named
@@ -298,6 +297,9 @@ def calibrate(
     engine: Annotated[str, typer.Option("--engine", help="Likewise.")] = "",
     precision: Annotated[str, typer.Option("--precision", help="Likewise.")] = "",
     tp: Annotated[int, typer.Option("--tp", min=0, help="Instead of what the points say.")] = 0,
+    tables: Annotated[
+        Path | None, typer.Option("--tables", help="What `measure` wrote: where to start from.")
+    ] = None,
     out: Annotated[Path, typer.Option("--out", help="File for --coefficients.")] = Path(
         "calibration.json"
     ),
@@ -312,7 +314,13 @@ def calibrate(
     progress = Progress()
     progress.note("calibrating …")
     found = ask(
-        points, model=model, accelerator=accelerator, engine=engine, precision=precision, tp=tp
+        points,
+        model=model,
+        accelerator=accelerator,
+        engine=engine,
+        precision=precision,
+        tp=tp,
+        tables=tables,
     )
     write(out, found)
     progress.clear()

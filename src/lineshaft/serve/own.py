@@ -22,9 +22,11 @@ from lineshaft.serve.instance import ENGINES, Asked, Instance, default_precision
 from lineshaft.serve.named import Gather
 from lineshaft.serve.run import outcome
 from lineshaft.serve.traffic import Traffic, traffic
+from lineshaft.stages.serve import optables
 from lineshaft.stages.serve.calibration import Calibration
 from lineshaft.stages.serve.coefficients import shipped
 from lineshaft.stages.serve.deployment import Layout
+from lineshaft.stages.serve.efficiencies import operator_efficiencies, starting
 from lineshaft.stages.serve.optables import OperatorTables
 from lineshaft.stages.serve.steptime import Coefficients
 
@@ -42,15 +44,17 @@ def calibrate(
     engine: str = "",
     precision: str = "",
     tp: int = 0,
+    tables: str | Path | None = None,
 ) -> Calibration:
     """The calibration on these points: a file of ours, a benchmark's result, or `Measured`.
 
     The options fill in what the points do not say: result files of benchmarks often leave out
     accelerator and parallelism. Points of one accelerator and one engine, 3 to 50 of them.
+    `tables`, what `measure` wrote, gives the efficiencies from which the calibration starts.
 
     Raises:
         InputError: unreadable points, missing or unknown names, several accelerators or engines,
-            points that cannot be simulated.
+            points that cannot be simulated; tables without matrix products.
     """
     from lineshaft.stages.serve import calibrate as level2
 
@@ -69,7 +73,7 @@ def calibrate(
         found = ", ".join(" with ".join(kind) for kind in kinds)
         fix = "calibrate each of them by itself"
         raise InputError(Problem("", "points", found, "one accelerator and one engine", fix))
-    start = _start(named[0])
+    start = _start(named[0], tables)
     return level2.calibrate(
         named, simulated, start, accelerator=named[0].accelerator, engine=named[0].engine
     )
@@ -170,7 +174,16 @@ def _instance(point: Measured, asked_for: Traffic, coefficients: Coefficients | 
     )
 
 
-def _start(point: Measured) -> Coefficients:
-    """The shipped coefficients for the points' accelerator and engine."""
+def _start(point: Measured, tables: str | Path | None) -> Coefficients:
+    """The shipped coefficients for the points' accelerator and engine, with the efficiencies of
+    its measured kernels where there are tables."""
     one = chip(catalog.find("accelerators", point.accelerator))
-    return shipped(one.generation, point.engine)
+    start = shipped(one.generation, point.engine)
+    if tables is None:
+        return start
+    measured = optables.read(Path(tables), tp=point.tp)
+    precision = point.precision or default_precision(one)
+    found = operator_efficiencies(
+        measured, one, architecture(point.model), tp=point.tp, precision=precision
+    )
+    return starting(start, found)
