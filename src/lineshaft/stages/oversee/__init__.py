@@ -3,7 +3,7 @@
 * `queues`: Erlang B, C and A in closed form, staffing for a wait target, priorities.
 * `sampling`: CSP-1 and lot plans with their outgoing quality, the index rule for what to review,
   the reviewer's detection probability from seeded defects.
-* `daa`: daily active agents from rates of accepted work, and the ratios that stand beside it.
+* `daa`: daily active agents from rates of accepted work, and the most that reviewers allow.
 
 Sources: Erlang (1917); Mandelbaum and Zeltyn, "Service engineering in action: the Palm/Erlang-A
 queue" (2007); Dodge, "A sampling inspection plan for continuous production" (1943); ISO 2859-1;
@@ -16,19 +16,10 @@ quality better than p (1 - e), however much they sample.
 """
 
 from lineshaft.stages.oversee.daa import (
-    autonomy,
-    autonomy_of_time,
-    cost_per_accepted_task,
     daa_memoryless,
     daa_regular,
-    effective_daa,
-    fte_equivalent,
-    leverage,
-    oversight_minutes_per_task,
     review_limited_daa,
     review_limited_tasks,
-    tasks_per_agent,
-    value_per_daa,
 )
 from lineshaft.stages.oversee.engine import OverseeInputs, characterise
 from lineshaft.stages.oversee.queues import (
@@ -58,36 +49,27 @@ from lineshaft.stages.oversee.sampling import (
 __all__ = [
     "ErlangA",
     "OverseeInputs",
-    "autonomy",
-    "autonomy_of_time",
     "characterise",
     "choose_reviews",
-    "cost_per_accepted_task",
     "csp1_aoq",
     "csp1_aoql",
     "csp1_fraction",
     "daa_memoryless",
     "daa_regular",
     "detection_interval",
-    "effective_daa",
     "erlang_a",
     "erlang_b",
     "erlang_c",
-    "fte_equivalent",
-    "leverage",
     "lot_acceptance",
     "lot_aoq",
     "lot_aoql",
     "lot_tolerance",
     "mean_wait_s",
-    "oversight_minutes_per_task",
     "priority_waits_s",
     "review_index",
     "review_limited_daa",
     "review_limited_tasks",
     "servers_for_delay",
     "servers_for_wait",
-    "tasks_per_agent",
-    "value_per_daa",
     "wait_quantile_s",
 ]
