@@ -288,6 +288,31 @@ def test_the_engine_sees_medians_and_not_the_deployment() -> None:
     assert kind.horizon_multiplier == 1.0
 
 
+def test_what_is_neutral_leaves_the_engine_s_inputs_as_they_were() -> None:
+    plain, said = (
+        made.engine_inputs(s, *axes(s)).kinds[0]
+        for s in (
+            scenario({"name": "a"}),
+            scenario({"name": "a", "slip": 0, "family_sd": 0, "acceptance": 1}),
+        )
+    )
+    assert plain == said
+    # without a budget the tokens do not matter, so the curve stays in its cache
+    other = scenario({"name": "a", "tokens_per_hour_task": "9 Mtok"})
+    assert made.engine_inputs(other, *axes(other)).kinds[0] == plain
+
+
+def test_a_budget_counts_the_kind_s_own_tokens() -> None:
+    s = scenario(
+        {"name": "a", "budget_tokens": 3e6, "tokens_per_hour_task": 2e6, "token_exponent": 0.5},
+        {"name": "b", "budget_tokens": 3e6, "tokens_per_attempt": 1e6},
+    )
+    a, b = made.engine_inputs(s, *axes(s)).kinds
+    assert (a.use.tokens_at_60, a.use.exponent) == (2e6, 0.5)
+    assert (b.use.tokens_at_60, b.use.exponent) == (1e6, 0.0)
+    assert a.budget_tokens == b.budget_tokens == 3e6
+
+
 def test_every_work_class_gives_finite_parameters() -> None:
     from lineshaft.scenario.work import EMBODIED, WORK
 

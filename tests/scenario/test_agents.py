@@ -72,6 +72,29 @@ def test_the_horizon_is_the_capability_row_s() -> None:
     assert Agents.model_validate({"horizon": "10 hours"}).horizon.median == 600  # type: ignore[union-attr]
 
 
+def test_how_cheats_are_scored_moves_the_horizon_where_the_row_tells_them_apart() -> None:
+    def hours(**fields: Any) -> float:
+        horizon = Agents.model_validate(fields).horizon
+        assert horizon is not None
+        return horizon.median / 60
+
+    sol = {"capability": "GPT-5.6 Sol"}
+    assert hours(**sol) == pytest.approx(11.3)
+    assert hours(**sol, scoring="discarded") == pytest.approx(71)
+    assert hours(**sol, scoring="lenient") == pytest.approx(270)
+    assert hours(scoring="lenient") == hours()
+    with pytest.raises(ValidationError, match="scoring"):
+        Agents.model_validate({"scoring": "generous"})
+
+
+def test_what_is_neutral_by_default_is() -> None:
+    made = kind()
+    assert (made.slip, made.family_sd, made.acceptance, made.budget_tokens) == (0, 0, 1, None)
+    assert kind(budget_tokens="2 Mtok").budget_tokens == 2e6
+    with pytest.raises(ValidationError, match="slip"):
+        kind(slip=1)
+
+
 def test_load_shapes() -> None:
     for weekday, weekend in SHAPES.values():
         assert len(weekday) == len(weekend) == 24

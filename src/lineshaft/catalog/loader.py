@@ -54,7 +54,7 @@ SCHEMA: dict[str, str] = {
     "tariffs": "usd_per_kwh demand_usd_per_kw_month carbon_kg_per_kwh",
     "robots": "units_per_h success reject_share speed_m_per_s payload_kg range_m arc_on_share "
     "run_h charge_h availability robots_per_operator power_w price_usd life_years",
-    "capabilities": "p50_minutes p80_minutes",
+    "capabilities": "p50_minutes p80_minutes discarded_minutes lenient_minutes",
     "wages": "wage_usd_per_h loaded_factor",
     "rounds": "value_usd value_share pre_money_usd raise_usd",
     "prices": "input_usd_per_mtok cached_usd_per_mtok output_usd_per_mtok rent_usd_per_h "

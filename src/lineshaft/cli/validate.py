@@ -24,12 +24,26 @@ COLUMNS = {
 }  # fmt: skip
 """What is told of a row, with the least width of a terminal that shows it."""
 
-SET_COLUMNS = {
-    "rows": "rows", "coverage": "answered", "ttft_med": "TTFT", "ttft_p90": "p90",
-    "ttft_noise": "noise", "tpot_med": "TPOT", "tpot_p90": "p90", "tpot_noise": "noise",
-    "e2e_med": "E2E", "throughput_med": "tok/s", "regret_ok": "choices", "interval_cover": "in bar",
+SET_COLUMNS: dict[str, dict[str, str]] = {
+    "serve": {
+        "rows": "rows", "coverage": "answered", "ttft_med": "TTFT", "ttft_p90": "p90",
+        "ttft_noise": "noise", "tpot_med": "TPOT", "tpot_p90": "p90", "tpot_noise": "noise",
+        "e2e_med": "E2E", "throughput_med": "tok/s", "regret_ok": "choices",
+        "interval_cover": "in bar",
+    },
+    "agents": {
+        "rows": "rows", "slope_off": "slope", "p50_off": "p50", "gain_families": "families",
+        "gain_peers": "peers", "doubling_days": "doubling d", "pass_3_mae_points": "pass^3",
+        "pass_4_mae_points": "pass^4", "iid_pass_4_mae_points": "i.i.d.",
+        "cost_ratio_mae": "cost", "resolved_mae_points": "resolved",
+    },
 }  # fmt: skip
-"""What is told of a measured set."""
+"""What is told of a measured set of each stage, a key of its score and its heading; keys that end
+in `_points` are percentage points, in `_days` days, the rest but `rows` shares."""
+SET_HEADS = {
+    "serve": "set; median absolute errors",
+    "agents": "set; mean absolute errors, and what siblings and peers take off the Brier score",
+}
 
 
 def validate(
@@ -176,30 +190,32 @@ def _table(results: Sequence[Result], width: int) -> Any:
 
 
 def _show_sets(sets: Sequence[SetScore]) -> None:
-    """A line a set: how many rows, what was answered, median and p90 errors, noise beside them."""
+    """A table a stage, a line a set."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    if not sets:
-        return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
-    table.add_column("set; median absolute errors")
-    keys = [key for key in SET_COLUMNS if any(one.score.get(key) is not None for one in sets)]
-    for key in keys:
-        table.add_column(SET_COLUMNS[key], justify="right", no_wrap=True)
-    for one in sets:
-        cells = [one.score.get(key) for key in keys]
-        table.add_row(
-            one.name,
-            *(
-                "" if cell is None else f"{cell:,}" if key == "rows" else f"{cell:.1%}"
-                for key, cell in zip(keys, cells, strict=True)
-            ),
-        )
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH
-    print()
-    Console(width=width, highlight=False).print(table)
+    for stage in dict.fromkeys(one.stage for one in sets):
+        own = [one for one in sets if one.stage == stage]
+        columns = SET_COLUMNS.get(stage, {"rows": "rows"})
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+        table.add_column(SET_HEADS.get(stage, "set"))
+        keys = [key for key in columns if any(one.score.get(key) is not None for one in own)]
+        for key in keys:
+            table.add_column(columns[key], justify="right", no_wrap=True)
+        for one in own:
+            table.add_row(one.name, *(_set_cell(key, one.score.get(key)) for key in keys))
+        print()
+        Console(width=width, highlight=False).print(table)
+
+
+def _set_cell(key: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    if key == "rows":
+        return f"{value:,}"
+    return f"{value:.2f}" if key.endswith(("_points", "_days")) else f"{value:.1%}"
 
 
 def _headline(results: Sequence[Result]) -> str:

@@ -34,8 +34,8 @@ _FILLED = {
 def own_rows(folder: Path, taken: Set[str] = frozenset()) -> tuple[Row, ...]:
     """The rows of all `*.csv` files that lie directly in `folder`; `taken` ids are refused.
 
-    A table without any of the columns `measured`, `model` and `tolerance` is no file of rows but
-    a published set (`sets`), and left alone.
+    A table with fewer than two of the columns `measured`, `model` and `tolerance` is no file of
+    rows but a published set (`sets`), and left alone.
 
     Raises InputError with every problem of all files.
     """
@@ -46,7 +46,7 @@ def own_rows(folder: Path, taken: Set[str] = frozenset()) -> tuple[Row, ...]:
             with path.open(newline="", encoding="utf-8-sig") as file:
                 reader = csv.DictReader(file, strict=True)
                 header = list(reader.fieldnames or [])
-                if len(header) > 1 and not {"measured", "model", "tolerance"} & set(header):
+                if len(header) > 1 and len({"measured", "model", "tolerance"} & set(header)) < 2:
                     continue
                 wrong = list(_header_problems(path.name, header))
                 problems += wrong

@@ -13,7 +13,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-SCORERS: dict[str, tuple[str, ...]] = {"serve": ("serve_points", "serve_runs")}
+SCORERS: dict[str, tuple[str, ...]] = {
+    "serve": ("serve_points", "serve_runs"),
+    "agents": ("agents_sets",),
+}
 """Stage: modules of `models/` with a `found(folder)` and a `score(folder, tell)`."""
 
 Score = Mapping[str, Any]

@@ -22,6 +22,7 @@ from lineshaft.parameters.plans import by_month, plan
 from lineshaft.scenario.locate import join
 from lineshaft.stages.agents.engine import AgentKind, AgentsInputs
 from lineshaft.stages.agents.model import Params
+from lineshaft.stages.agents.tokens import TokenUse
 from lineshaft.tables import Dims
 
 if TYPE_CHECKING:
@@ -117,10 +118,25 @@ def engine_inputs(scenario: Scenario, dims: Dims, calendar: Calendar) -> AgentsI
                 specificity=k.specificity,
                 verifier_rho=k.verifier_rho,
                 embodied=k.embodied,
+                slip=k.slip,
+                family_sd=k.family_sd,
+                acceptance=k.acceptance,
+                budget_tokens=math.inf if k.budget_tokens is None else k.budget_tokens,
+                use=_use(k),
             )
             for k in scenario.agents.kind
         )
     )
+
+
+def _use(kind: Kind) -> TokenUse:
+    """The median tokens of an attempt, where a budget makes them matter: without one the curve
+    does not depend on them."""
+    if kind.budget_tokens is None:
+        return TokenUse()
+    if kind.tokens_per_attempt is not None:
+        return TokenUse(kind.tokens_per_attempt.median, 0.0)
+    return TokenUse(kind.tokens_per_hour_task.median, kind.token_exponent.median)
 
 
 def problems(scenario: Scenario) -> list[Problem]:

@@ -17,7 +17,7 @@ from lineshaft.errors import InputError, Problem
 from lineshaft.parameters.common import Array, pick, stack
 from lineshaft.parameters.plans import by_month, plan
 from lineshaft.scenario.locate import join
-from lineshaft.stages.agents.engine import beta_moment
+from lineshaft.stages.agents.retries import beta_moment
 from lineshaft.stages.floor.engine import PRESETS, FloorInputs
 from lineshaft.stages.floor.model import Params
 from lineshaft.stages.floor.skills import Step, move_time_s

@@ -251,7 +251,7 @@ ENGINES: Mapping[str, tuple[str, ...]] = {
         f"{_KIND}.{f}"
         for f in (
             "work", "human_minutes", "sigma", "slope", "rho", "attempts", "sensitivity",
-            "specificity", "verifier_rho",
+            "specificity", "verifier_rho", "slip", "family_sd", "acceptance", "budget_tokens",
         )
     ),
     "serve": (

@@ -41,6 +41,7 @@ CertainShare = Annotated[float, quantity("1", ge=0, le=1, uncertain=False)]
 AtLeastOne = Annotated[int, quantity("1", ge=1, le=100, whole=True)]
 HoursPerDay = Annotated[float, quantity("hour", gt=0, le=24, uncertain=False)]
 DaysPerWeek = Annotated[float, quantity("day", gt=0, le=7, uncertain=False)]
+Scoring = Literal["honest", "discarded", "lenient"]
 LoadName = Literal["flat", "office", "evening", "two-shift"]
 
 SHAPES: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
@@ -224,6 +225,25 @@ class Kind(Section):
     """Share of wrong attempts that the verifier stops."""
     verifier_rho: CertainShare = default(0.5, confidence="low")
     """Correlation of two verdicts on the same task."""
+    slip: Annotated[float, quantity("1", ge=0, lt=1, uncertain=False)] = default(
+        0, source="neutral; 0.05 on tau2-bench, where users take part", confidence="low"
+    )
+    """Share of attempts that are lost even at a task that is mastered."""
+    family_sd: Annotated[float, quantity("1", ge=0, le=10, uncertain=False)] = default(
+        0, source="neutral; 1.5 over the task families of METR", confidence="low"
+    )
+    """Standard deviation of difficulty over families of tasks, logits; `rho` is then the
+    correlation within a family."""
+    acceptance: CertainShare = default(
+        1,
+        source="neutral, as `deployment` says it; 0.5 from tests to maintainers (METR 2026-03), "
+        "0.77 of what humans hand in (AIDev, Li et al. 2025)",
+        confidence="low",
+    )
+    """Share of right results that whoever asked takes; what is not taken counts as a defect."""
+    budget_tokens: Annotated[float, quantity("token", gt=0, uncertain=False)] | None = default(None)
+    """Tokens that all attempts at a task may take: an attempt beyond them is not begun; default:
+    no limit."""
 
     tokens_per_hour_task: PositiveTokens = _usual("tokens_per_hour_task")
     """Tokens of one attempt at a task of 60 human minutes."""
@@ -319,6 +339,12 @@ class Agents(Section):
         "16 hours", source="METR: horizons above 16 hours are unreliable", confidence="medium"
     )
     """Longest horizon that is believed."""
+    scoring: Scoring = default(
+        "honest", source="METR counts an attempt that cheats as failed", confidence="high"
+    )
+    """How the horizon counts attempts that cheat: honest as failed, discarded not at all, lenient
+    as done. It matters where the row of `capabilities` tells them apart (GPT-5.6 Sol: 11.3, 71 or
+    270 hours)."""
     kind: tuple[Kind, ...] = default(())
     """Kinds of work."""
 
@@ -333,7 +359,8 @@ class Agents(Section):
         except InputError:
             return data
         found: dict[str, Any] = {"horizon_date": _day(row.text("release"))}
-        middle, ends = row.number("p50_minutes"), row.span("p50_minutes")
+        column = horizon_column(row, str(data.get("scoring", "honest")))
+        middle, ends = row.number(column), row.span(column)
         found["horizon"] = {"p50": middle, "p97.5": ends[1]} if ends else middle
         return found | dict(data)
 
@@ -353,6 +380,13 @@ class Agents(Section):
     def _unique(self) -> Agents:
         unique("agents.kind", [k.name for k in self.kind])
         return self
+
+
+def horizon_column(row: catalog.Row, scoring: str) -> str:
+    """The column of `capabilities` that holds the horizon under a way of scoring cheats; where the
+    row does not tell them apart, the usual one."""
+    column = {"discarded": "discarded_minutes", "lenient": "lenient_minutes"}.get(scoring, "")
+    return column if row.get(column) is not None else "p50_minutes"
 
 
 def in_catalog(table: str, name: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from lineshaft import catalog
-from lineshaft.scenario.agents import Agents, Kind
+from lineshaft.scenario.agents import Agents, Kind, horizon_column
 from lineshaft.scenario.capital import Round
 from lineshaft.scenario.distributions import Distribution
 from lineshaft.scenario.fields import drivers, quantity_of
@@ -163,13 +163,15 @@ def _row(section: BaseModel, field: str) -> tuple[catalog.Row, str] | None:
         row = catalog.find("robots", section.robot)
         return (row, field) if field in row else None
     if isinstance(section, Agents) and field in _HORIZON:
-        return catalog.find("capabilities", section.capability), _HORIZON[field]
+        row = catalog.find("capabilities", section.capability)
+        found = {"horizon": horizon_column(row, section.scoring), "horizon_date": "release"}
+        return row, found[field]
     if isinstance(section, Round) and section.row and field in _ROUND:
         return catalog.find("rounds", section.row), _ROUND[field]
     return None
 
 
 _ROBOT = ("price_usd", "life_years", "success", "speed_m_per_s", "availability")
-_HORIZON = {"horizon": "p50_minutes", "horizon_date": "release"}
+_HORIZON = ("horizon", "horizon_date")
 _ROUND = {"raise_usd": "raise_usd", "pre_usd": "pre_money_usd", "post_usd": "value_usd"}
 """Columns by the field that they fill."""

@@ -165,3 +165,32 @@ def test_mean_tokens_against_sampled_lengths() -> None:
     lengths = np.random.default_rng(0).lognormal(np.log(30.0), 0.7, 200_000)
     sampled = sum(part.mean() for part in tokens_per_attempt(lengths, use))
     assert sum(mean_tokens_per_attempt(30.0, 0.7, use)) == pytest.approx(sampled, rel=0.01)
+
+
+def test_acceptance_takes_from_what_is_right_and_not_from_what_passes() -> None:
+    plain, strict = (
+        characterise(AgentsInputs((AgentKind("a", 60.0, acceptance=q),))) for q in (1.0, 0.5)
+    )
+    assert np.array_equal(plain.success, strict.success)
+    assert strict.correct == pytest.approx(0.5 * plain.correct)
+
+
+def test_families_that_differ_leave_one_attempt_as_it_is() -> None:
+    one = {"attempts": 1, "sensitivity": 1.0, "specificity": 1.0}
+    plain, apart = (
+        characterise(AgentsInputs((AgentKind("a", 60.0, family_sd=sd, **one),))).success
+        for sd in (0.0, 1.5)
+    )
+    assert np.abs(apart - plain).max() < 0.01
+
+
+@given(st.floats(0.2, 20.0))
+@settings(max_examples=20, deadline=None)
+def test_a_larger_budget_never_finishes_less(million: float) -> None:
+    small, large, free = (
+        characterise(
+            AgentsInputs((AgentKind("a", 60.0, budget_tokens=b * 1e6),), np.array([-1.0, 0.0, 1.0]))
+        ).success
+        for b in (million, 1.3 * million, np.inf)
+    )
+    assert (small <= large + 1e-9).all() and (large <= free + 1e-6).all()

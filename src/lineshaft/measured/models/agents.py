@@ -13,19 +13,23 @@ from lineshaft.contracts.curves import Array
 from lineshaft.errors import InputError, Problem
 from lineshaft.measured.models._tools import csv_rows
 from lineshaft.stages.agents import (
+    SLIP,
     AgentKind,
     AgentsInputs,
     HorizonFit,
     all_pass,
     beta_moment,
     characterise,
+    fallback_cost_ratio,
     fit_horizon,
     fit_trend,
     horizon_ratio,
+    pass_k,
     rho_from_passes,
     success_probability,
     tokens_per_attempt,
     trend_log2_horizon,
+    turn_tokens,
 )
 
 KIND = AgentKind("any", 60.0)
@@ -92,12 +96,36 @@ def all_or_nothing_share(*, data: Path, agent: str) -> float:
     return float(np.mean(ends))
 
 
-def pass_k_error(*, data: Path, k: int, independent: bool = False) -> float:
+def pass_k_error(*, data: Path, k: int, independent: bool = False, slip: float = SLIP) -> float:
     """Mean absolute error of pass^k over tau2-bench's entries, from pass^1 and pass^2 (or from
     pass^1 alone, attempts independent)."""
     passes = _tau2(data)
-    rho = np.zeros(passes.shape[1]) if independent else rho_from_passes(passes[0], passes[1])
-    return float(np.abs(all_pass(passes[0], rho, k) - passes[k - 1]).mean())
+    model = passes[0] ** k if independent else pass_k(passes[0], passes[1], k, slip)
+    return float(np.abs(model - passes[k - 1]).mean())
+
+
+def pass_at_k(*, pass_at_1: float, pass_at_2: float, k: int) -> float:
+    """Share of tasks that at least one of k attempts passes, from the first two; no slip."""
+    never = all_pass(1.0 - pass_at_1, rho_from_passes(1.0 - pass_at_1, 1.0 - pass_at_2), k)
+    return 1.0 - float(never)
+
+
+def fallback_cost(*, p50_min: float, p80_min: float, from_min: float, to_min: float) -> float:
+    """Cost with a human to fall back on over the human's alone, tasks of a range of lengths."""
+    slope = math.log(4.0) / math.log2(p50_min / p80_min)
+    return fallback_cost_ratio(p50_min, slope, from_min, to_min)
+
+
+def turn_share(*, turns: float, quantity: str) -> float:
+    """Of an attempt of so many turns: `cached` prompt tokens of the prompt, `input` of all tokens,
+    or the mean `prompt` of a turn in tokens."""
+    computed, cached, output = (float(part) for part in turn_tokens(turns))
+    prompt = computed + cached
+    return {
+        "cached": cached / prompt,
+        "input": prompt / (prompt + output),
+        "prompt": prompt / turns,
+    }[quantity]
 
 
 def median_rho(*, data: Path) -> float:

@@ -1,12 +1,13 @@
-"""Success of each kind of work against capability: lengths, attempts and the verifier.
+"""Success of each kind of work against capability: lengths, families, attempts and the verifier.
 
 For a kind with median length M and lognormal sigma, at margin x = log2(p50 / M), a task's latent
 success probability has the mean ``m(z) = sigmoid(b (x + log2 multiplier - sigma z / ln 2))`` with
 z standard normal (Gauss-Hermite over z), and a Beta distribution with intra-task correlation rho
-around it. An attempt passes the verifier with ``q = sensitivity p + (1 - specificity)(1 - p)``,
-where the two error rates are Beta-distributed over tasks too; after n attempts without a pass the
-task has failed. With ``E[p^i (1-p)^j]`` in closed form the results are finite sums of positive
-terms.
+around it, less a slip. An attempt passes the verifier with ``q = sensitivity p + (1 - specificity)
+(1 - p)``, where the two error rates are Beta-distributed over tasks too; after the attempts that
+count and budget allow, without a pass, the task has failed. With ``E[p^i (1-p)^j]`` in closed form
+the results are finite sums of positive terms. Families that differ add a normal term to the logit,
+which is scaled so that the mean over families stays at the logistic (`families`).
 """
 
 from __future__ import annotations
@@ -15,15 +16,20 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from lineshaft.contracts.curves import AgentsCurve
 from lineshaft.errors import InputError, Problem
 from lineshaft.stages.agents.horizon import sigmoid
+from lineshaft.stages.agents.retries import retry_outcome
+from lineshaft.stages.agents.tokens import TokenUse, attempts_within, tokens_per_attempt
 
 Array = NDArray[np.float64]
 NODES = 96
 """Gauss-Hermite nodes: enough for sigma x slope up to 3 at 1e-5."""
+FAMILY_NODES = 64
+FAR = 9.0
+"""Standard deviations beyond which no length is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,19 @@ class AgentKind:
     2026), 9.5 in chat with a human in the loop (19 h of 2 h, Anthropic Economic Index)."""
     embodied: bool = False
     """Done by robots: then success here is that of the plan, and the floor adds its own."""
+    slip: float = 0.0
+    """Share of attempts lost even at a task that is mastered; 0.05 on tau2-bench, with users."""
+    family_sd: float = 0.0
+    """Standard deviation of difficulty over task families in logits, where tasks come in families
+    that pass or fail together; 1.5 over METR's. `rho` is then the correlation within a family."""
+    acceptance: float = 1.0
+    """Share of right results that whoever asked takes: 0.5 of what tests pass, 0.77 of what
+    humans write, where maintainers judge (METR 2026; AIDev). 1 where `horizon_multiplier` says
+    it."""
+    budget_tokens: float = math.inf
+    """Tokens that all attempts at a task may take; an attempt beyond them is not begun."""
+    use: TokenUse = field(default_factory=TokenUse)
+    """Tokens of an attempt, for the budget."""
 
 
 def default_margins() -> Array:
@@ -69,70 +88,9 @@ class AgentsInputs:
     """[x] log2 (p50 horizon / median length), rising."""
 
 
-def beta_moment(mean: ArrayLike, rho: float, i: int, j: int) -> Array:
-    """E[p^i (1-p)^j] of a Beta distribution with this mean and intra-class correlation `rho`.
-
-    Shape of `mean`. rho = 0 is independence (p is certain), rho = 1 means all or nothing.
-    """
-    m = np.asarray(mean, dtype=np.float64)
-    rho = min(rho, 1.0 - 1e-12)  # the limit itself is 0/0
-    out = np.ones_like(m)
-    for k in range(i):
-        out = out * (m * (1.0 - rho) + k * rho)
-    for k in range(j):
-        out = out * ((1.0 - m) * (1.0 - rho) + k * rho)
-    scale = math.prod(1.0 - rho + k * rho for k in range(i + j))
-    return out / scale
-
-
-def all_pass(pass_1: ArrayLike, rho: ArrayLike, k: int) -> Array:
-    """Share of tasks of which k attempts all succeed (tau-bench's pass^k). Arguments broadcast."""
-    p, r = np.broadcast_arrays(np.asarray(pass_1, np.float64), np.asarray(rho, np.float64))
-    out = np.ones(p.shape)
-    for n in range(k):
-        out = out * (p * (1.0 - r) + n * r) / (1.0 - r + n * r)
-    return out
-
-
-def rho_from_passes(pass_1: ArrayLike, pass_2: ArrayLike) -> Array:
-    """Intra-task correlation by moments, from pass^1 and pass^2 (shares). 0 where p is 0 or 1."""
-    p1, p2 = np.asarray(pass_1, np.float64), np.asarray(pass_2, np.float64)
-    spread = p1 * (1.0 - p1)
-    rho = np.divide(p2 - p1 * p1, spread, out=np.zeros(np.shape(spread)), where=spread > 0)
-    return np.clip(rho, 0.0, 1.0 - 1e-12)
-
-
-def retry_outcome(
-    p: ArrayLike,
-    rho: float,
-    attempts: int,
-    sensitivity: float,
-    specificity: float,
-    verifier_rho: float = 0.5,
-) -> tuple[Array, Array, Array]:
-    """(passed, correct, mean attempts) of tasks with mean success `p`, each with its shape.
-
-    `passed` is the share that the verifier passes within `attempts`, `correct` the share of those
-    that are right (1 where nothing passes). Each task draws its own success probability and its
-    own verdict errors from Beta distributions; given these, attempts are independent.
-    """
-    m = np.asarray(p, dtype=np.float64)
-    right, tried, missed = np.zeros_like(m), np.zeros_like(m), np.ones_like(m)
-    for k in range(attempts + 1):
-        # The k attempts before all missed: j of them right and not recognised, k - j wrong and
-        # stopped. The next one is then right and recognised.
-        missed, next_right = np.zeros_like(m), np.zeros_like(m)
-        for j in range(k + 1):
-            stopped = math.comb(k, j) * float(beta_moment(specificity, verifier_rho, k - j, 0))
-            overlooked = stopped * float(beta_moment(1.0 - sensitivity, verifier_rho, j, 0))
-            recognised = stopped * float(beta_moment(1.0 - sensitivity, verifier_rho, j, 1))
-            missed = missed + overlooked * beta_moment(m, rho, j, k - j)
-            next_right = next_right + recognised * beta_moment(m, rho, j + 1, k - j)
-        if k < attempts:
-            tried, right = tried + missed, right + next_right
-    passed = np.clip(1.0 - missed, right, 1.0)
-    correct = np.divide(right, passed, out=np.ones_like(m), where=passed > 0.0)
-    return passed, correct, tried
+def family_scale(family_sd: float) -> float:
+    """Logits within a family over those of the mean over all: ``sqrt(1 + pi/8 sd^2)``."""
+    return math.sqrt(1.0 + math.pi / 8.0 * family_sd**2)
 
 
 def characterise(inputs: AgentsInputs) -> AgentsCurve:
@@ -143,26 +101,63 @@ def characterise(inputs: AgentsInputs) -> AgentsCurve:
     """
     check(inputs)
     x = np.asarray(inputs.log2_margin, dtype=np.float64)
-    z, weight = np.polynomial.hermite_e.hermegauss(NODES)
-    weight = weight / weight.sum()
     shape = (len(inputs.kinds), x.size)
     success, correct, attempts = np.empty(shape), np.empty(shape), np.empty(shape)
     for row, kind in enumerate(inputs.kinds):
-        shift = math.log2(kind.horizon_multiplier) - kind.sigma * z / math.log(2.0)
-        mean = sigmoid(kind.slope * (x[:, None] + shift[None, :]))
-        passed, right_of_passed, tried = retry_outcome(
-            mean,
+        passed, right, tried = _over_lengths(kind, x)
+        success[row], attempts[row] = passed, tried
+        right = kind.acceptance * right
+        correct[row] = np.divide(right, passed, out=np.ones(x.size), where=passed > 0)
+    return AgentsCurve(x.copy(), success, correct, attempts)
+
+
+def _over_lengths(kind: AgentKind, x: Array) -> tuple[Array, Array, Array]:
+    """[x] (passed, passed and right, attempts) over the kind's lengths and families."""
+    z, weight, allowed = length_nodes(kind)
+    u, share = normal_nodes(FAMILY_NODES) if kind.family_sd else (np.zeros(1), np.ones(1))
+    shift = math.log2(kind.horizon_multiplier) - kind.sigma * z / math.log(2.0)
+    totals = np.zeros((3, x.size))
+    for count in np.unique(allowed[allowed > 0]):
+        own = allowed == count
+        logit = kind.slope * family_scale(kind.family_sd) * (x[:, None] + shift[own])
+        passed, correct, tried = retry_outcome(
+            sigmoid(logit[..., None] + kind.family_sd * u),
             kind.rho,
-            kind.attempts,
+            int(count),
             kind.sensitivity,
             kind.specificity,
             kind.verifier_rho,
+            kind.slip,
         )
-        success[row] = passed @ weight
-        right = (passed * right_of_passed) @ weight
-        correct[row] = np.divide(right, success[row], out=np.ones(x.size), where=success[row] > 0)
-        attempts[row] = tried @ weight
-    return AgentsCurve(x.copy(), success, correct, attempts)
+        for total, of in zip(totals, (passed, passed * correct, tried), strict=True):
+            total += of @ share @ weight[own]
+    return totals[0], totals[1], totals[2]
+
+
+def normal_nodes(nodes: int) -> tuple[Array, Array]:
+    """Nodes and weights of a standard normal distribution."""
+    z, weight = np.polynomial.hermite_e.hermegauss(nodes)
+    return z, weight / weight.sum()
+
+
+def length_nodes(kind: AgentKind) -> tuple[Array, Array, NDArray[np.int64]]:
+    """[z] nodes of ln(length / median) / sigma, their weights, and the attempts allowed there.
+
+    A budget makes attempts jump with length: then the nodes are Gauss-Legendre's between jumps.
+    """
+    z, weight = normal_nodes(NODES)
+    rise = kind.use.exponent * kind.sigma
+    if math.isfinite(kind.budget_tokens) and rise > 0:
+        first = float(sum(tokens_per_attempt(kind.median_min, kind.use)))
+        jumps = np.log(kind.budget_tokens / (first * np.arange(1, kind.attempts + 1))) / rise
+        ends = np.unique(np.clip([-FAR, *jumps, FAR], -FAR, FAR))
+        at, share = np.polynomial.legendre.leggauss(NODES)
+        half = np.diff(ends)[:, None] / 2.0
+        z = (ends[:-1, None] + half * (1.0 + at)).ravel()
+        weight = (half * share).ravel() * np.exp(-0.5 * z * z)
+        weight = weight / weight.sum()
+    minutes = kind.median_min * np.exp(kind.sigma * z)
+    return z, weight, attempts_within(minutes, kind.attempts, kind.budget_tokens, kind.use)
 
 
 def check(inputs: AgentsInputs) -> None:
@@ -181,58 +176,27 @@ def check(inputs: AgentsInputs) -> None:
         "at least two rising numbers",
     )
     for kind in inputs.kinds:
-        at = f"agents.{kind.name}"
-        want(kind.median_min > 0, f"{at}.median_min", kind.median_min, "above 0 minutes")
-        want(0 <= kind.sigma <= 4, f"{at}.sigma", kind.sigma, "0 to 4")
-        want(0 < kind.slope <= 3, f"{at}.slope", kind.slope, "above 0, at most 3")
-        want(0 <= kind.rho <= 1, f"{at}.rho", kind.rho, "0 to 1")
-        want(1 <= kind.attempts <= 100, f"{at}.attempts", kind.attempts, "1 to 100")
-        want(0 < kind.sensitivity <= 1, f"{at}.sensitivity", kind.sensitivity, "above 0 to 1")
-        want(0 <= kind.verifier_rho <= 1, f"{at}.verifier_rho", kind.verifier_rho, "0 to 1")
-        want(0 <= kind.specificity <= 1, f"{at}.specificity", kind.specificity, "0 to 1")
-        want(
-            kind.horizon_multiplier > 0,
-            f"{at}.horizon_multiplier",
-            kind.horizon_multiplier,
-            "above 0",
-        )
+        found += problems_of(kind)
     if found:
         raise InputError(found)
 
 
-@dataclass(frozen=True, slots=True)
-class TokenUse:
-    """Tokens of one attempt against the task's length: ``T = tokens_at_60 (h / 60)^exponent``."""
-
-    tokens_at_60: float = 1.1e6
-    """Tokens of an attempt at a coding task of 60 human minutes: the geometric middle of 0.25 to
-    5 million (HAL, arXiv 2510.11977, and SWE-bench runs by their cost)."""
-    exponent: float = 1.0
-    """Growth with length. Low confidence; 0.5 to 1.2 is plausible."""
-    input_share: float = 0.994
-    """Input of all tokens (1,289 coding requests, 100.9 M tokens: openclawradar.com)."""
-    cached_share: float = 0.84
-    """Prefix-cache hits of the input (same source)."""
-
-
-def tokens_per_attempt(
-    minutes: ArrayLike, use: TokenUse = TokenUse()
-) -> tuple[Array, Array, Array]:
-    """(computed input, cached input, output) tokens of one attempt at tasks of `minutes`."""
-    h = np.asarray(minutes, dtype=np.float64)
-    return _split(use.tokens_at_60 * (h / 60.0) ** use.exponent, use)
-
-
-def mean_tokens_per_attempt(
-    median_min: ArrayLike, sigma: ArrayLike, use: TokenUse = TokenUse()
-) -> tuple[Array, Array, Array]:
-    """The same, averaged over lognormal lengths: a power of a lognormal is lognormal."""
-    h, s = np.asarray(median_min, dtype=np.float64), np.asarray(sigma, dtype=np.float64)
-    mean = (h / 60.0) ** use.exponent * np.exp(0.5 * (use.exponent * s) ** 2)
-    return _split(use.tokens_at_60 * mean, use)
-
-
-def _split(total: Array, use: TokenUse) -> tuple[Array, Array, Array]:
-    prompt = total * use.input_share
-    cached = prompt * use.cached_share
-    return prompt - cached, cached, total - prompt
+def problems_of(kind: AgentKind) -> list[Problem]:
+    """What is out of range in a kind."""
+    shares = ("rho", "specificity", "verifier_rho", "acceptance")
+    bounds: dict[str, tuple[bool, str]] = {
+        "median_min": (kind.median_min > 0, "above 0 minutes"),
+        "sigma": (0 <= kind.sigma <= 4, "0 to 4"),
+        "slope": (0 < kind.slope <= 3, "above 0, at most 3"),
+        "attempts": (1 <= kind.attempts <= 100, "1 to 100"),
+        "sensitivity": (0 < kind.sensitivity <= 1, "above 0 to 1"),
+        "horizon_multiplier": (kind.horizon_multiplier > 0, "above 0"),
+        "slip": (0 <= kind.slip < 1, "0 to below 1"),
+        "family_sd": (0 <= kind.family_sd <= 10, "0 to 10 logits"),
+        "budget_tokens": (kind.budget_tokens > 0, "above 0"),
+    } | {name: (0 <= getattr(kind, name) <= 1, "0 to 1") for name in shares}
+    return [
+        Problem("", f"agents.{kind.name}.{name}", f"found {getattr(kind, name)!r}", allowed)
+        for name, (ok, allowed) in bounds.items()
+        if not ok
+    ]
