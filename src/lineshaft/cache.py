@@ -11,10 +11,11 @@ import dataclasses
 import hashlib
 import os
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -101,16 +102,24 @@ def digest(value: Any) -> str:
 
 @lru_cache
 def engine_digest(stage: str) -> str:
-    """A hash of the source of a stage and of what it shares with others."""
+    """A hash of the source of a stage, or of the meter, and of what it shares with others."""
     found = hashlib.sha256()
     root = resources.files("lineshaft")
-    for folder in (f"stages/{stage}", "transformer"):
-        for name in sorted(p.name for p in root.joinpath(folder).iterdir()):
-            if name.endswith(".py") and name != "model.py":
-                found.update(root.joinpath(folder, name).read_bytes())
+    for folder in ("meter" if stage == "meter" else f"stages/{stage}", "transformer"):
+        for source in _sources(root.joinpath(folder)):
+            found.update(source)
     for name in SHARED:
         found.update(root.joinpath(name).read_bytes())
     return found.hexdigest()
+
+
+def _sources(folder: Traversable) -> Iterator[bytes]:
+    """The modules of a folder and of the folders in it, a stage's monthly half left out."""
+    for part in sorted(folder.iterdir(), key=lambda part: part.name):
+        if part.is_dir():
+            yield from _sources(part)
+        elif part.name.endswith(".py") and part.name != "model.py":
+            yield part.read_bytes()
 
 
 def _feed(found: Any, value: Any) -> None:

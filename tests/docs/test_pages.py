@@ -201,6 +201,14 @@ def test_a_deployment_is_planned(empty: Place) -> None:
     work_through("serve/plan-a-deployment.md", empty)
 
 
+def test_reviewers_are_staffed(empty: Place) -> None:
+    work_through("oversee/staffing.md", empty)
+
+
+def test_agents_are_metered(empty: Place) -> None:
+    work_through("meter/index.md", empty)
+
+
 @pytest.mark.parametrize("page", ["accelerator", "measurement", "stage"])
 def test_what_is_added_works(page: str, copy: Place) -> None:
     work_through(f"extend/{page}.md", copy)

@@ -167,7 +167,6 @@ def test_the_published_sets_meet_what_is_asked_of_them() -> None:
         assert passes[f"by_{by}_pass_4_mae_points"] < 2.0
     assert sets["metr_cost_summary"]["cost_ratio_mae"] < 0.05
     assert sets["swebench_leaderboard_2025_02"]["resolved_mae_points"] < 8.0
-    assert sets["metr_rct_2025"]["time_with_ai_change"] == pytest.approx(0.1844, abs=5e-4)
 
 
 @shared

@@ -1,7 +1,11 @@
-"""Runs made by hand, so that the report is tested without the line."""
+"""Runs made by hand, so that the report is tested without the line; and a browser to look with."""
 
 from __future__ import annotations
 
+import csv
+import json
+import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
@@ -327,3 +331,115 @@ def asked() -> dict[str, Any]:
         "confidence": CONFIDENCE,
         "required": required(),
     }
+
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--enable-logging=stderr",
+    "--virtual-time-budget=4000",
+)
+PROBE = """<script>addEventListener("load", async () => {
+  const blobs = [];
+  URL.createObjectURL = (blob) => { blobs.push(blob); return "#"; };
+  const links = [...document.querySelectorAll(".csv")];
+  for (const link of links) link.click();
+  const sheets = await Promise.all(blobs.map((blob) => blob.text()));
+  const wide = document.documentElement.clientWidth;
+  const charts = [...document.querySelectorAll(".chart")].map((element, i) => {
+    const texts = [...element.querySelectorAll("svg text")].filter((t) => t.textContent.trim())
+      .map((t) => [t.textContent, t.getBoundingClientRect()]);
+    const overlap = texts.flatMap(([a, p], i) => texts.slice(i + 1).filter(([b, q]) =>
+      Math.min(p.right, q.right) - Math.max(p.left, q.left) > 2
+      && Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top) > 4).map(([b]) => [a, b]));
+    const box = element.getBoundingClientRect();
+    const cut = texts.filter(([, p]) => p.left < box.left - 1 || p.right > box.right + 1
+      || p.top < box.top - 3 || p.bottom > box.bottom + 3).map(([a]) => a);
+    const figure = element.closest("figure");
+    return { key: element.dataset.key, marks: element.querySelectorAll("svg path").length,
+      words: element.getAttribute("aria-label"), cells: figure.querySelectorAll("table td").length,
+      file: links[i].download, sheet: sheets[i], texts: texts.length, overlap, cut };
+  });
+  const found = { drawn: document.documentElement.dataset.drawn, charts,
+    width: document.documentElement.scrollWidth, wide };
+  parent.postMessage(JSON.stringify(found), "*");
+});</script></body>"""
+FRAME = """<body style="margin:0"><script>addEventListener("message", (event) => {
+  const out = document.createElement("pre");
+  out.textContent = event.data;
+  document.body.append(out);
+});</script><iframe src="page.html" style="border:0;width:%dpx;height:3000px"></iframe></body>"""
+
+
+@pytest.fixture
+def browse(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Chromium at work on a file of this machine, with flags."""
+    if BROWSER is None:
+        pytest.skip("there is no chromium to open the page in")
+    profile = f"--user-data-dir={tmp_path / 'profile'}"
+
+    def done(page: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(BROWSER), *FLAGS, profile, *flags, page.resolve().as_uri()],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+
+    return done
+
+
+@pytest.fixture
+def probe(
+    browse: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> Callable[..., dict[str, Any]]:
+    """What a browser of a width shows of a page; nothing may be logged.
+
+    The page stands in a frame, because a window cannot be as narrow as a phone.
+    """
+
+    def found(path: Path, width: int, *flags: str) -> dict[str, Any]:
+        head, tail = path.read_text("utf-8").rsplit("</body>", 1)
+        (tmp_path / "page.html").write_text(head + PROBE + tail, "utf-8")
+        frame = tmp_path / "frame.html"
+        frame.write_text(FRAME % width, "utf-8")
+        done = browse(frame, f"--window-size={max(width, 500)},3000", "--dump-dom", *flags)
+        assert [line for line in done.stderr.splitlines() if ":CONSOLE" in line] == []
+        text = done.stdout.split("<pre>")[1].split("</pre>")[0]
+        for sign, name in (("<", "&lt;"), (">", "&gt;"), ("&", "&amp;")):
+            text = text.replace(name, sign)
+        shown: dict[str, Any] = json.loads(text)
+        return shown
+
+    return found
+
+
+@pytest.fixture
+def is_whole() -> Callable[[dict[str, Any], int], None]:
+    """Every chart is drawn and has its words, its table and its CSV; nothing hides another."""
+
+    def check(found: dict[str, Any], least: int) -> None:
+        charts = found["charts"]
+        assert len(charts) >= least
+        assert found["drawn"] == str(len(charts))
+        assert found["width"] <= found["wide"]
+        for chart in charts:
+            assert chart["marks"] + chart["texts"] > 5, chart["key"]
+            assert len(chart["words"]) >= 20
+            assert chart["cells"] > 0, chart["key"]
+            rows = list(csv.reader(chart["sheet"].removeprefix("\ufeff").splitlines()))
+            assert len(rows) > 1 and len({len(row) for row in rows}) == 1, chart["key"]
+            assert chart["file"].endswith(f"-{chart['key']}.csv")
+            assert chart["overlap"] == [], chart["key"]
+            assert chart["cut"] == [], chart["key"]
+
+    return check

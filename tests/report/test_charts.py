@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lineshaft.contracts.reasons import CODE, NAMES
 from lineshaft.report import palette, plan
 from lineshaft.report.charts import Row, by_year, few, number, plain, sheet
-from lineshaft.report.page import embed
+from lineshaft.report.shell import embed
 from lineshaft.report.work import runs
 from lineshaft.runs import Run
 

@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 
 from lineshaft.errors import RunError
-from lineshaft.report import page as page_module
-from lineshaft.report import scores, write_report
+from lineshaft.report import scores, shell, write_report
 from lineshaft.runs import Run
 
 SECTIONS = (
@@ -231,7 +230,7 @@ def test_the_library_is_the_one_that_is_named() -> None:
 def test_every_script_is_used() -> None:
     """No script lies in the package without being put into the page."""
     folder = resources.files("lineshaft.report")
-    assert {p.name for p in folder.iterdir() if p.name.endswith(".js")} == set(page_module.SCRIPTS)
+    assert {p.name for p in folder.iterdir() if p.name.endswith(".js")} == set(shell.SCRIPTS)
 
 
 def test_a_report_is_whole_or_not_there(

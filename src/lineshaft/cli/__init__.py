@@ -20,6 +20,8 @@ from lineshaft.cli import (
     claims,
     compare,
     explain,
+    meter,
+    oversee,
     report,
     require,
     run,
@@ -44,6 +46,8 @@ HELP = """Plans, simulates and meters the AI factory, from watts to worth.
   lineshaft check my.toml                    all errors of a scenario at once
   lineshaft catalog accelerators             the facts, each with its source
   lineshaft serve plan --model … --slo …     the cheapest deployment for a service level
+  lineshaft oversee staff --daa 10000 …      how many humans a fleet of agents needs
+  lineshaft meter report LOG                 daily active agents in a log of your own
 """
 
 app = typer.Typer(
@@ -66,6 +70,8 @@ app.command("check")(check.check)
 app.command("catalog")(catalog.catalog)
 app.command("schema")(schema.schema)
 app.add_typer(serve.app, name="serve")
+app.add_typer(oversee.app, name="oversee")
+app.add_typer(meter.app, name="meter")
 
 
 @app.callback(invoke_without_command=True)

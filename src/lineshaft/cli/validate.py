@@ -37,12 +37,22 @@ SET_COLUMNS: dict[str, dict[str, str]] = {
         "pass_4_mae_points": "pass^4", "iid_pass_4_mae_points": "i.i.d.",
         "cost_ratio_mae": "cost", "resolved_mae_points": "resolved",
     },
+    "oversee": {
+        "rows": "rows", "worst": "worst error", "p_wait": "waits",
+        "implied_utilisation_2025": "busy before, 2025",
+        "implied_utilisation_2025_faster": "read faster",
+        "implied_utilisation_2026": "busy before, 2026",
+        "implied_utilisation_2026_faster": "read faster", "total_effect": "AI on time",
+    },
+    "meter": {"rows": "cases", "share": "passed"},
 }  # fmt: skip
 """What is told of a measured set of each stage, a key of its score and its heading; keys that end
 in `_points` are percentage points, in `_days` days, the rest but `rows` shares."""
 SET_HEADS = {
+    "meter": "set",
     "serve": "set; median absolute errors",
     "agents": "set; mean absolute errors, and what siblings and peers take off the Brier score",
+    "oversee": "set; errors, waits, and utilisations that a growth implies",
 }
 
 
@@ -80,7 +90,7 @@ def validate(
         progress.note(f"running {text} …")
 
     results = measured.validate(stage, data, tell)
-    sets = measured.scores(stage, data, tell) if data is not None else ()
+    sets = measured.scores(stage, data, tell)
     progress.clear()
     if as_json:
         print(json.dumps(_document(results, sets), ensure_ascii=False))

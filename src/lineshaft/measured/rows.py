@@ -38,7 +38,7 @@ from lineshaft.words import suggestion
 
 STAGES = (
     *("transformer", "capital", "build", "train", "agents", "serve"),
-    *("floor", "plant", "oversee", "value", "line"),
+    *("floor", "plant", "oversee", "value", "meter", "line"),
 )
 """What can be validated, in the order of the line; arithmetic before it, whole runs after it."""
 

@@ -16,6 +16,8 @@ from typing import Any
 SCORERS: dict[str, tuple[str, ...]] = {
     "serve": ("serve_points", "serve_runs"),
     "agents": ("agents_sets",),
+    "oversee": ("oversee_sets",),
+    "meter": ("meter_cases",),
 }
 """Stage: modules of `models/` with a `found(folder)` and a `score(folder, tell)`."""
 
@@ -33,14 +35,17 @@ class SetScore:
 
 
 def scores(
-    stage: str | None, folder: Path, tell: Callable[[str], None] | None = None
+    stage: str | None, folder: Path | None, tell: Callable[[str], None] | None = None
 ) -> tuple[SetScore, ...]:
-    """The score of every set of the stage, or of all stages, that lies in `folder`.
+    """The score of every set of the stage, or of all stages, that lies in `folder`; without one, of
+    those that ship (modules that say `SHIPPED`).
 
     `tell` is told what is being scored.
     """
     found = []
     for one, module in _modules(stage):
+        if folder is None and not getattr(module, "SHIPPED", False):
+            continue
         result: dict[str, Score] = module.score(folder, tell or (lambda text: None))
         found += [SetScore(name, one, score) for name, score in result.items()]
     return tuple(found)

@@ -117,6 +117,7 @@ FAULTS: Mapping[str, str] = {
     "skew": "it happened after it arrived: flagged, not moved",
     "replay": "the same event again: dropped",
     "conflict": "the same event id with other content: the first to arrive is kept",
+    "no_join": "an outcome of a task that the log does not show: the row is set aside",
 }
 """What can be wrong with a row, and what is done about it. Nothing is dropped silently: rows set
 aside are kept as they came."""

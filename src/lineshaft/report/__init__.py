@@ -4,7 +4,9 @@ The page is made from the run folder alone. It holds its data as JSON, its style
 and Apache ECharts to draw with; it loads nothing. Every chart has its table and its figures as
 CSV. The same run folder gives the same bytes.
 
-    page.py       the sections, in their order, put into the template
+    page.py       the sections of a run's page, in their order
+    shell.py      what every page is put into: template, style, script, data
+    metered.py    the page of a DAA/1 report; active.py: its charts
     parts.py      Section, and how a section and a figure become HTML
     charts.py     Chart: what a picture shows, as plain data, and its table
     head.py       headline tiles, the nine stations

@@ -1,6 +1,9 @@
 // Shared by all forms: numbers, axes, tooltips, names at the ends. No network.
 const D = JSON.parse(document.getElementById("data").textContent);
-const INK = "#1d2733", MUTED = "#5b6876", RULE = "#e3e7ec";
+// Colours of text, lines and paper are the page's own, so that a dark page has dark charts.
+const PAGE = getComputedStyle(document.documentElement);
+const [INK, MUTED, RULE, PAPER] = ["ink", "muted", "rule", "paper"].map((name) => PAGE.getPropertyValue(`--${name}`).trim());
+const NIGHT = parseInt(PAPER.slice(1, 3), 16) < 128;
 const FONT = getComputedStyle(document.body).fontFamily;
 const LABEL = { color: MUTED, fontSize: 11.5 };
 const YEARS = new Set(D.months.map((m) => m.slice(0, 4)));
@@ -85,7 +88,7 @@ function monthAxis(width) {
   };
 }
 const tip = (formatter, more) => ({
-  confine: true, transitionDuration: 0, backgroundColor: "#fff", borderColor: RULE, padding: [7, 10],
+  confine: true, transitionDuration: 0, backgroundColor: PAPER, borderColor: RULE, padding: [7, 10],
   textStyle: { color: INK, fontSize: 12.5, fontFamily: FONT }, formatter, ...more,
 });
 const tipLine = (colour, name, value) =>
@@ -132,6 +135,7 @@ const nameSeries = (points, last) => ({
   },
 });
 const dark = (hex) => {
+  if (NIGHT) return mix(hex, "#ffffff", 0.4);
   const c = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
   const light = (0.3 * c[0] + 0.59 * c[1] + 0.11 * c[2]) / 255;
   const f = light > 0.72 ? 0.5 : light > 0.5 ? 0.75 : 0.9;
@@ -162,7 +166,7 @@ function block(x, y, w, h, fill, ink, text) {
   return { type: "group", children };
 }
 const markSeries = (i, v, text) => ({ type: "scatter", silent: true, z: 7, symbolSize: 7, itemStyle: { color: INK }, data: [[i, v]],
-  label: { show: true, position: i > D.months.length * 0.7 ? "left" : "right", formatter: () => text, color: INK, fontSize: 12, textBorderColor: "#fff", textBorderWidth: 3 } });
+  label: { show: true, position: i > D.months.length * 0.7 ? "left" : "right", formatter: () => text, color: INK, fontSize: 12, textBorderColor: PAPER, textBorderWidth: 3 } });
 const joinSeries = (c, place) => ({ type: "custom", silent: true, z: 1, data: c.x.map((_, i) => [place(c.rows[0].values[i]), i]),
   renderItem(params, api) {
     const i = params.dataIndex, [a, b] = c.rows.map((r) => api.coord([place(r.values[i]), i]));
@@ -189,7 +193,7 @@ const rect = (x, y, width, height, fill) => ({ type: "rect", shape: { x, y, widt
 const rule = (x1, y1, x2, y2) => ({ type: "line", silent: true, shape: { x1, y1, x2, y2 }, style: { stroke: "#aab4bf", lineWidth: 1, lineDash: [3, 3] } });
 const label = (text, x, y, { align = "left", size = 12.5, colour = INK, bold = false, halo = false } = {}) => ({
   type: "text", silent: true, z2: 9,
-  style: { text, x, y, align, verticalAlign: "middle", lineHeight: size + 1, fill: colour, font: `${bold ? 600 : 400} ${size}px ${FONT}`, ...(halo ? { stroke: "#fff", lineWidth: 3 } : {}) },
+  style: { text, x, y, align, verticalAlign: "middle", lineHeight: size + 1, fill: colour, font: `${bold ? 600 : 400} ${size}px ${FONT}`, ...(halo ? { stroke: PAPER, lineWidth: 3 } : {}) },
 });
 const drawn = (c, items, shapes, words) => ({
   tooltip: tip((p) => words(p.dataIndex)),

@@ -18,6 +18,11 @@ so that the figures can be read without the picture. Forms:
     grid    a number for each row and year, marked where it is above 1
     ribbon  a reason for each row and month
     gantt   work on each hall, with its reason and dates
+    days    rows by day, the provisional days shaded
+    stacks  stacked bars by day, above and below zero
+    curve   rows over labels, as lines
+    columns rows over labels, as stacked bars
+    cells   a share for each row and label
 """
 
 from __future__ import annotations
@@ -33,8 +38,8 @@ import numpy as np
 from lineshaft.tables import Array
 from lineshaft.units import format_quantity
 
-TIMES = ("area", "lines")
-"""Forms whose x axis is the months."""
+TIMES = ("area", "lines", "days", "stacks")
+"""Forms whose x axis is the months, or the days."""
 
 
 TINY = 1e-15
@@ -117,7 +122,7 @@ class Chart:
         return {**found, "log": self.log, **self.extra}
 
     def table(self) -> str:
-        """The chart's figures by year (or by label) as an HTML table."""
+        """The chart's figures by year (days: by month; or by label) as an HTML table."""
         if self.head:
             return html_table(self.title, self.head, self.body, words=True)
         what, noun = self.title, noun_of(self.unit)
@@ -130,7 +135,12 @@ class Chart:
                 for i, x in enumerate(self.x)
             ]
             return html_table(what, head, body)
-        how = {"sum": "sum of the year", "mean": "mean of the year", "last": "end of the year"}
+        span = "month" if self.x and len(self.x[0]) > len("2026-01") else "year"
+        how = {
+            "sum": f"sum of the {span}",
+            "mean": f"mean of the {span}",
+            "last": f"end of the {span}",
+        }
         years, found = by_year(self.x, [row.values for row in self.rows], self.yearly)
         body = [
             (year, *(number(float(values[i]), self.unit) for values in found))
@@ -142,8 +152,9 @@ class Chart:
 def by_year(
     months: Sequence[str], rows: Iterable[Array], how: str
 ) -> tuple[tuple[str, ...], list[Array]]:
-    """The calendar years, and each row summed, averaged or read at its end in every year."""
-    of = np.array([month[:4] for month in months])
+    """The calendar years, and each row summed, averaged or read at its end in every year; the
+    months, where `months` are days."""
+    of = np.array([month[:-3] for month in months])
     years = tuple(dict.fromkeys(of.tolist()))
     reduce: Callable[[Array], float] = {"sum": _sum, "mean": _mean, "last": _last}[how]
     found = [np.array([reduce(row[of == year]) for year in years]) for row in rows]

@@ -56,7 +56,7 @@ def tiles(x: Tables, kpis: Mapping[str, Any]) -> str:
         found.append(
             f'<li class="tile"><h3>{escape(words)}</h3><p class="number">{escape(text)}</p>'
             f'{interval}<p class="when">{escape(when)}</p>'
-            f"{_spark(np.asarray(course(x), float), COURSE.get(name, '') + years)}</li>"
+            f"{spark(np.asarray(course(x), float), COURSE.get(name, '') + years)}</li>"
         )
     # rows of equal length where that is possible
     columns = next((n for n in (4, 3, 5) if len(found) % n == 0), min(len(found), 4))
@@ -106,8 +106,8 @@ def _number(value: float, unit: str) -> str:
     return number(value, unit).removesuffix("/task").removesuffix("/Mtok")
 
 
-def _spark(values: Array, words: str) -> str:
-    """The course of a figure as a small line."""
+def spark(values: Array, words: str) -> str:
+    """The course of a figure as a small line; nothing where there is none."""
     known = np.isfinite(values)
     if known.sum() < 2 or not np.nan_to_num(values).any():
         return ""

@@ -1,11 +1,9 @@
-"""The page: sections in their order, put into the template with style and script."""
+"""The page of a run: its sections in their order."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from html import escape
-from importlib import resources
 from typing import Any
 
 from lineshaft.contracts.reasons import NAMES
@@ -13,11 +11,10 @@ from lineshaft.kpis import VALUE
 from lineshaft.report import costs, flows, head, money, moves, must, plan, scores, work
 from lineshaft.report.charts import html_table, with_unit
 from lineshaft.report.palette import REASONS, ink
-from lineshaft.report.parts import Section, codes_of, listing, section
+from lineshaft.report.parts import Section, codes_of, listing
+from lineshaft.report.shell import shell
 from lineshaft.runs import Run
 
-LICENCES = ("NOTICE.txt", "LICENSE.txt", "LICENSE-d3.txt", "LICENSE-zrender.txt")
-SCRIPTS = ("base.js", "months.js", "labels.js", "flows.js", "start.js")
 PHRASES = {
     "oversee.daa": "{} daily active",
     "oversee.accepted_tasks_per_daa": "{} accepted per agent and day",
@@ -54,35 +51,15 @@ def render(run: Run) -> str:
         "charts": [c.data() for c in charts],
     }
     draws = f"{info['draws']:,} draws" if info["draws"] else "no draws"
-    parts = {
-        "title": escape(f"{info['scenario']} · Lineshaft"),
-        "name": escape(str(info["scenario"])),
-        "line": escape(
-            f"{info['months']} months from {info['start']} · {draws} · seed {info['seed']}"
-        ),
-        "notes": listing(info["notes"], "notes"),
-        "tiles": head.tiles(run.tables, info["kpis"]),
-        "contents": "".join(f'<a href="#{s.key}">{escape(s.title)}</a>' for s in sections),
-        "sections": "".join(map(section, sections)),
-        "version": escape(str(info["lineshaft"])),
-        "style": _asset("style.css"),
-        "licences": escape("\n\n".join(_asset(f"assets/{n}").strip() for n in LICENCES)),
-        "data": embed(data),
-        "echarts": _asset("assets/echarts.min.js"),
-        "script": "".join(map(_asset, SCRIPTS)),
-    }
-    return "".join(
-        parts[piece] if i % 2 else piece
-        for i, piece in enumerate(_asset("template.html").split("%%"))
+    line = f"{info['months']} months from {info['start']} · {draws} · seed {info['seed']}"
+    return shell(
+        name=str(info["scenario"]),
+        line=f"{escape(line)} · <strong>conditional on this scenario</strong>",
+        head=head.tiles(run.tables, info["kpis"]) + listing(info["notes"], "notes"),
+        sections=sections,
+        version=str(info["lineshaft"]),
+        data=data,
     )
-
-
-def embed(data: object) -> str:
-    """JSON that may stand in a script element: no `<`, `>` or `&` in it, whatever the names."""
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for sign in "<>&\u2028\u2029":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return text
 
 
 def _sections(run: Run) -> list[Section]:
@@ -293,7 +270,3 @@ def _checks(info: Mapping[str, Any]) -> str:
         f"lineshaft run scenario.toml --set capital.runway_months=6    # one assumption changed\n"
         f"lineshaft catalog accelerators    # the facts, each with its source</pre>"
     )
-
-
-def _asset(name: str) -> str:
-    return (resources.files("lineshaft.report") / name).read_text("utf-8")

@@ -8,7 +8,7 @@ function csv(c) {
   if (c.lanes) return [["lane", "work", "start_month", "finish_month", "waited_for", "hall_ready_p50_month", "hall_ready_p80_month"],
     ...c.lanes.flatMap((l) => l.items.map(([s, e, code, name]) => [l.label, name, s, e, D.reasons[code][0], l.p50, l.p80]))];
   const x = c.x || D.months, bands = c.bands || [];
-  const head = [c.x ? "" : "month", ...c.rows.map((r) => `${r.name} [${c.unit}]`), ...bands.flatMap((b) => [`p10 [${c.unit}]`, `p90 [${c.unit}]`])];
+  const head = [c.x ? "" : D.step || "month", ...c.rows.map((r) => `${r.name} [${c.unit}]`), ...bands.flatMap((b) => [`p10 [${c.unit}]`, `p90 [${c.unit}]`])];
   return [head, ...x.map((label, i) => [label, ...c.rows.map((r) => r.values[i]), ...bands.flatMap((b) => [b.low[i], b.high[i]])])];
 }
 const cell = (v) => (v === null || v === undefined ? "" : /[",\n]/.test(v) ? `"${String(v).replace(/"/g, '""')}"` : String(v));
@@ -24,7 +24,7 @@ for (const link of document.querySelectorAll(".csv")) {
   });
 }
 
-const BUILD = { ...MONTHS, ...LABELS, ...FLOWS };
+const BUILD = { ...MONTHS, ...LABELS, ...FLOWS, ...DAYS };
 const paints = [];
 function draw(element) {
   const c = BY_KEY.get(element.dataset.key), figure = element.closest("figure");

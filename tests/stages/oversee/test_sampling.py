@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineshaft.errors import InputError
@@ -103,6 +103,7 @@ def test_index_rule() -> None:
     assert price == 0.0
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_index_rule_is_optimal(data: st.DataObject) -> None:
     """No other split of the minutes avoids more loss net of wages (linear programme)."""

@@ -407,33 +407,6 @@ def _mix(lines: Sequence[Mapping[str, str]]) -> dict[str, float]:
 # The trial.
 
 
-def _trial(lines: Rows, folder: Path) -> dict[str, Any]:
-    """METR's trial of 2025: time with AI over time without, tasks alike in the forecast."""
-    both, first = [], []
-    review: dict[bool, list[float]] = {True: [], False: []}
-    for row in lines:
-        forecast, initial = row["predicted_time_no_ai"], row["initial_implementation_time"]
-        if not forecast or not initial or not row["ai_treatment"]:
-            continue
-        stated = row["post_review_implementation_time"]
-        later = float(stated or 0.0)
-        treated = float(row["ai_treatment"]) == 1.0
-        x = (1.0, float(treated), math.log(float(forecast)))
-        both.append((*x, math.log(float(initial) + later)))
-        first.append((*x, math.log(float(initial))))
-        if stated:
-            review[treated].append(later)
-    scored: dict[str, Any] = {"rows": len(lines), "scored": len(both)}
-    if review[True] and review[False]:
-        for name, table in (("time", both), ("initial_time", first)):
-            values = np.array(table)
-            slope = np.linalg.lstsq(values[:, :3], values[:, 3], rcond=None)[0][1]
-            scored[f"{name}_with_ai_change"] = float(np.expm1(slope))
-        scored["after_review_min_with_ai"] = float(np.mean(review[True]))
-        scored["after_review_min_without"] = float(np.mean(review[False]))
-    return scored
-
-
 def _points(share: float) -> float | None:
     return None if math.isnan(share) else 100.0 * share
 
@@ -450,7 +423,6 @@ SETS: dict[str, Callable[[Rows, Path], dict[str, Any]]] = {
     "metr_runs_2025_02": _runs,
     "metr_cost_summary": _summary,
     "metr_cost_savings_by_bucket": _savings,
-    "metr_rct_2025": _trial,
     "tau1_airline_gpt4o_runs": _tau1,
     "tau2_leaderboard": _tau2,
     "swebench_annotations_difficulty": _difficulty,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
+from lineshaft.measured.models._tools import csv_rows
 from lineshaft.stages.oversee import (
     OverseeInputs,
     characterise,
@@ -121,3 +124,16 @@ def review_time_ratio(
 
     before = utilisation * reviewers
     return in_review(before * more_requests, larger) / in_review(before, 1.0)
+
+
+def human_seconds(*, on_duty: float, units: float, occupancy: float) -> float:
+    """Human seconds per unit and hour of a fleet with so many humans on duty."""
+    return 3600.0 * occupancy * on_duty / units
+
+
+def trial_time(*, data: Path, review: bool = True) -> float:
+    """What AI adds to the time of an issue in METR's trial, revision after review included."""
+    from lineshaft.measured.models import oversee_sets
+
+    trial = oversee_sets.trial(csv_rows(oversee_sets.found(data)[0]))
+    return float(trial["total_effect" if review else "first_effect"])

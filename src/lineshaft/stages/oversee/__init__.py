@@ -1,18 +1,23 @@
 """Oversee: humans as a queue, what they look at, what slips through, and the DAA that they allow.
 
-* `queues`: Erlang B, C and A in closed form, staffing for a wait target, priorities.
-* `sampling`: CSP-1 and lot plans with their outgoing quality, the index rule for what to review,
-  the reviewer's detection probability from seeded defects.
+* `queues`: Erlang B, C and A in closed form, priorities; `staffing`: people for a wait, hour by
+  hour and on the payroll, square-root staffing.
+* `sampling`: CSP-1 and lots with their outgoing quality, the index rule for what to review, the
+  reviewer's detection probability from seeded defects; `plans`: the plan with the fewest reviews
+  that keeps a bound, with reviewers who miss defects, rework and late results.
+* `simulate`: the desk task by task, with everything that the formulas leave out; `outcome`: what
+  it did, with intervals.
 * `daa`: daily active agents from rates of accepted work, and the most that reviewers allow.
 
 Sources: Erlang (1917); Mandelbaum and Zeltyn, "Service engineering in action: the Palm/Erlang-A
-queue" (2007); Dodge, "A sampling inspection plan for continuous production" (1943); ISO 2859-1;
-Kella and Yechiali (1985) for priorities.
-Validated against: textbook cases of each formula and a simulation of the queue in the tests.
+queue" (2007); Halfin and Whitt (1981); Kella and Yechiali (1985) for priorities; Dodge, "A
+sampling inspection plan for continuous production" (1943); Dodge and Romig (1959); ISO 2859-1.
+Validated against: textbook cases summed in whole fractions, and the simulation against the formulas
+and against SimPy in the tests.
 
-Limits: Poisson arrivals and exponential service; no shifts, vigilance loss or rework inside the
-queue (the monthly half adds rework). Reviewers with detection e < 1 cannot promise an outgoing
-quality better than p (1 - e), however much they sample.
+Limits: the closed forms and the monthly half have Poisson arrivals and exponential service, and no
+shifts, vigilance loss or rework inside the queue; the simulation has them. Reviewers with detection
+e < 1 cannot promise an outgoing quality better than p (1 - e), however much they sample.
 """
 
 from lineshaft.stages.oversee.daa import (

@@ -20,16 +20,28 @@ Law = Literal["binomial", "poisson", "hypergeometric"]
 
 
 def csp1_fraction(
-    p: ArrayLike, sample_share: ArrayLike, clearance: ArrayLike, detection: ArrayLike = 1.0
+    p: ArrayLike,
+    sample_share: ArrayLike,
+    clearance: ArrayLike,
+    detection: ArrayLike = 1.0,
+    delays: tuple[float, float] = (0.0, 0.0),
 ) -> Array:
     """Long-run share of a stream that is reviewed under Dodge's CSP-1.
 
     All work is reviewed until `clearance` items in a row show no defect, then a `sample_share` of
-    it, and all again after a defect: ``F = f / (f + (1 - f)(1 - p e)^i)``.
+    it, and all again after a defect: ``F = f / (f + (1 - f)(1 - p e)^i)``. That holds if the result
+    of a review is known at once. `delays` are the items that come before it is known, while all is
+    reviewed and while a share is; every phase is longer by them (renewal reward, with the phases'
+    means ``((1 - p e)^-i - 1) / (p e)`` and ``1 / (f p e)`` by Dodge).
     """
     f = np.asarray(sample_share, dtype=np.float64)
-    seen = np.asarray(p, dtype=np.float64) * np.asarray(detection, dtype=np.float64)
-    return f / (f + (1.0 - f) * (1.0 - seen) ** np.asarray(clearance, dtype=np.float64))
+    x = np.asarray(p, dtype=np.float64) * np.asarray(detection, dtype=np.float64)
+    clean = (1.0 - x) ** np.asarray(clearance, dtype=np.float64)
+    # Both phases times f x (1 - x)^i, which stays finite without defects and with nothing but them.
+    scale = x * clean
+    full = f * (1.0 - clean + delays[0] * scale)
+    part = clean + f * delays[1] * scale
+    return np.asarray((full + f * part) / (full + part))
 
 
 def csp1_aoq(
