@@ -205,8 +205,9 @@ def test_reviewers_are_staffed(empty: Place) -> None:
     work_through("oversee/staffing.md", empty)
 
 
-def test_agents_are_metered(empty: Place) -> None:
-    work_through("meter/index.md", empty)
+@pytest.mark.parametrize("page", ["index", "plan-against-actual", "where-logs-live"])
+def test_agents_are_metered(page: str, empty: Place) -> None:
+    work_through(f"meter/{page}.md", empty)
 
 
 @pytest.mark.parametrize("page", ["accelerator", "measurement", "stage"])

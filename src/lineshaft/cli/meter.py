@@ -169,7 +169,9 @@ def report(
 
 @app.command("receive")
 def receive(
-    log: Folder,
+    log: Annotated[
+        Path, typer.Argument(metavar="LOG", help="Log folder; made where there is none.")
+    ] = Path("agents-log"),
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", help="0: any free one.")] = 4318,
     token_file: Annotated[
@@ -300,10 +302,32 @@ def conform(
         raise typer.Exit(1)
 
 
+@app.command("sql")
+def sql(
+    dialect: Annotated[str, typer.Argument(metavar="DIALECT", help="duckdb, bigquery, …")],
+    relation: Annotated[
+        str, typer.Option("--relation", help="daily, tasks, rollup or retention.")
+    ] = "daily",
+    table: Annotated[str, typer.Option("--table", help="Name of the event table.")] = "events",
+    zone: Zone = "UTC",
+) -> None:
+    """The definitions of DAA/1 as one SQL query, to run where the logs live."""
+    from lineshaft.meter.definition import Definition
+    from lineshaft.meter.relations import sql as statement
+
+    definition = Definition(zone=zone)
+    definition.check()
+    print(statement(dialect, definition, relation=relation, table=table))
+
+
 @app.command("compare")
 def compare(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
     log: Folder,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option("--kind", metavar="NAME", help="Of the run; may be repeated; else all."),
+    ] = None,
     zone: Zone = "UTC",
     outcomes: Outcomes = None,
     wage: Wage = None,
@@ -316,7 +340,7 @@ def compare(
     definition, _ = _definition(zone, wage, human, "stated", None)
     progress = Progress()
     reading = _read(log, definition, progress, outcomes=outcomes)
-    found = actuals.compare(run, reading)
+    found = actuals.compare(run, reading, kinds=kind, outcomes=outcomes)
     progress.clear()
     if as_json:
         print(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))

@@ -49,6 +49,8 @@ def svg(found: Simulated) -> str:
     ]
     for number, panel in enumerate(panels):
         top = TOP + number * (HEIGHT + BETWEEN)
+        if not number:
+            parts.append(_text(x(now.on_duty), top - 8, f"these {now.on_duty:,}", "middle"))
         parts += _panel(found, cases, panel, top, x, low, most)
     return "\n".join([*parts, "</svg>\n"])
 
@@ -117,7 +119,6 @@ def _panel(
         parts.append(_text(right + 8, y(panel.least) + 4, f"asked {panel.shown(panel.least)}"))
     here = found.cases[0].on_duty
     parts.append(_line(x(here), top, x(here), top + HEIGHT, SERIES[8], "2 3"))
-    parts.append(_text(x(here) + 4, top + 12, "these"))
     for number, (name, row) in enumerate(rows):
         colour = SERIES[number]
         path = " ".join(f"{x(c):.1f},{y(value):.1f}" for c, value in row)
