@@ -300,7 +300,8 @@ SCALED_UNITS = (*SCALED_UNITS, "agent", "robot", "task", "token")
 PER_UNIT = {
     "build.accelerators.price_usd", "build.accelerators.it_w", "floor.robots.price_usd",
     "agents.kind.price_usd", "agents.kind.escape_usd", "agents.kind.tokens_per_hour_task",
-    "agents.kind.tokens_per_attempt", "agents.kind.tokens_per_call", "serve.slo_ttft_tokens",
+    "agents.kind.tokens_per_attempt", "agents.kind.tokens_per_call", "agents.kind.budget_tokens",
+    "serve.slo_ttft_tokens",
     "train.run.tokens", "train.run.accelerators", "train.run.sequence", "train.run.global_batch",
     "value.world_gdp_usd", "value.claim.raise_usd", "value.claim.pre_usd",
     "value.claim.value_usd", "value.claim.run_rate_usd",

@@ -297,7 +297,7 @@ def test_what_is_neutral_leaves_the_engine_s_inputs_as_they_were() -> None:
         )
     )
     assert plain == said
-    # without a budget the tokens do not matter, so the curve stays in its cache
+    # without a budget only the growth of tokens matters, so the curve stays in its cache
     other = scenario({"name": "a", "tokens_per_hour_task": "9 Mtok"})
     assert made.engine_inputs(other, *axes(other)).kinds[0] == plain
 

@@ -149,7 +149,8 @@ def _show(results: Sequence[Result]) -> None:
                 print(f"  {_sentence(result)}")
     skipped = sum(bool(result.skipped) for result in results)
     if skipped:
-        print(f"\n{skipped} rows need published data sets that are not shipped:")
+        rows = "row needs" if skipped == 1 else "rows need"
+        print(f"\n{skipped} {rows} published data sets that are not shipped:")
         print("  lineshaft validate --data DIR")
         print(f"  DIR holds {', '.join(_needed(results))}")
 

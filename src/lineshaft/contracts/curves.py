@@ -178,6 +178,9 @@ class AgentsCurve:
     """[kind, x] share of the passed tasks that are right (the rest are defects)."""
     attempts: Array
     """[kind, x] mean attempts per task."""
+    token_attempts: Array
+    """[kind, x] the same with each task weighted by the tokens of an attempt at it: long tasks
+    take more tokens and more attempts, so tokens per task exceed the product of the means."""
 
 
 @dataclass(frozen=True, slots=True)

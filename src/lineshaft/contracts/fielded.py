@@ -25,6 +25,7 @@ class Fielded(Table):
     success: Array = column("1", "share of tasks that pass the verifier within the attempts")
     correct: Array = column("1", "share of the passed tasks that are right")
     attempts: Array = column("1", "mean attempts per task")
+    token_attempts: Array = column("1", "mean attempts, tasks weighted by their tokens")
     input_tokens: Array = column("token/task", "prompt tokens to compute, all attempts")
     cached_tokens: Array = column("token/task", "prompt tokens from the prefix cache")
     output_tokens: Array = column("token/task", "output tokens")

@@ -329,7 +329,7 @@ def _kinds(days: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _completeness(reading: Reading) -> dict[str, Any]:
-    """The share of events without a fault, and the shares of accepted tasks that state what."""
+    """Completeness, and the shares of accepted tasks that state what."""
     c = reading.coverage
     return {
         "share": reading.completeness,

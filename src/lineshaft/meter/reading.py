@@ -86,6 +86,6 @@ class Reading:
 
     @property
     def completeness(self) -> float:
-        """Share of received events without a fault; 1 for an empty log."""
+        """One less the faults by received event, at least 0; 1 for an empty log."""
         faulty = sum(n for what, n in self.faults.counts.items() if what != "replay")
         return 1.0 - min(faulty, self.received) / self.received if self.received else 1.0

@@ -130,13 +130,13 @@ def engine_inputs(scenario: Scenario, dims: Dims, calendar: Calendar) -> AgentsI
 
 
 def _use(kind: Kind) -> TokenUse:
-    """The median tokens of an attempt, where a budget makes them matter: without one the curve
-    does not depend on them."""
+    """The median tokens of an attempt; without a budget only how they grow with length matters,
+    and the curve stays in its cache when their number changes."""
+    stated = kind.tokens_per_attempt
+    exponent = kind.token_exponent.median if stated is None else 0.0
     if kind.budget_tokens is None:
-        return TokenUse()
-    if kind.tokens_per_attempt is not None:
-        return TokenUse(kind.tokens_per_attempt.median, 0.0)
-    return TokenUse(kind.tokens_per_hour_task.median, kind.token_exponent.median)
+        return TokenUse(exponent=exponent)
+    return TokenUse((kind.tokens_per_hour_task if stated is None else stated).median, exponent)
 
 
 def problems(scenario: Scenario) -> list[Problem]:

@@ -252,6 +252,7 @@ ENGINES: Mapping[str, tuple[str, ...]] = {
         for f in (
             "work", "human_minutes", "sigma", "slope", "rho", "attempts", "sensitivity",
             "specificity", "verifier_rho", "slip", "family_sd", "acceptance", "budget_tokens",
+            "token_exponent",
         )
     ),
     "serve": (

@@ -15,9 +15,11 @@ from lineshaft.stages.agents import (
     AgentKind,
     AgentsInputs,
     TokenUse,
+    Work,
     all_pass,
     beta_moment,
     characterise,
+    expected,
     mean_tokens_per_attempt,
     retry_outcome,
     rho_from_passes,
@@ -194,3 +196,17 @@ def test_a_larger_budget_never_finishes_less(million: float) -> None:
         for b in (million, 1.3 * million, np.inf)
     )
     assert (small <= large + 1e-9).all() and (large <= free + 1e-6).all()
+
+
+@given(st.floats(0.0, 2.0), st.floats(0.0, 1.2), st.integers(1, 6), st.floats(-4.0, 8.0))
+def test_tokens_of_a_task_are_those_of_the_work_model(
+    sigma: float, exponent: float, attempts: int, margin: float
+) -> None:
+    """Weighted attempts times mean tokens an attempt are the mean of the product over lengths."""
+    use = TokenUse(1e5, exponent)
+    kind = AgentKind("any", 30.0, sigma=sigma, attempts=attempts, use=use)
+    curve = characterise(AgentsInputs((kind,), np.array([margin, margin + 1.0])))
+    per_attempt = sum(mean_tokens_per_attempt(30.0, sigma, use))
+    of = expected(Work(kind, 30.0 * 2.0**margin)).mean["tokens"]
+    assert curve.token_attempts[0, 0] * per_attempt == pytest.approx(of, rel=1e-6)
+    assert curve.token_attempts[0, 0] >= curve.attempts[0, 0] - 1e-9

@@ -29,6 +29,7 @@ CURVE = AgentsCurve(
     success=np.tile(np.linspace(0.1, 0.9, 5), (3, 1)),
     correct=np.tile(np.linspace(0.6, 1.0, 5), (3, 1)),
     attempts=np.tile(np.linspace(3.0, 1.0, 5), (3, 1)),
+    token_attempts=np.tile(np.linspace(3.5, 1.5, 5), (3, 1)),
 )
 KINDS = ("coder", "arm", "api")
 
@@ -136,10 +137,11 @@ def test_a_month_by_hand(width: int) -> None:
     np.testing.assert_allclose(f.correct[0, 0], 0.7)
     np.testing.assert_allclose(f.attempts[0, 0], 2.5)
     np.testing.assert_allclose(f.demand_tasks[0, 0], 505)
-    np.testing.assert_allclose(f.input_tokens[0, 0], 2500)
-    np.testing.assert_allclose(f.cached_tokens[0, 0], 12_500)
-    np.testing.assert_allclose(f.output_tokens[0, 0], 250)
-    wall = 2.5 * (2 * 1.0 + 100 * 0.02 + 60)
+    np.testing.assert_allclose(f.token_attempts[0, 0], 3.0)
+    np.testing.assert_allclose(f.input_tokens[0, 0], 3000)
+    np.testing.assert_allclose(f.cached_tokens[0, 0], 15_000)
+    np.testing.assert_allclose(f.output_tokens[0, 0], 300)
+    wall = 3.0 * (2 * 1.0 + 100 * 0.02) + 2.5 * 60
     np.testing.assert_allclose(f.wall_s[0, 0], wall)
     needed = (505 + 20) * wall * 2 / (31 * 86_400)
     np.testing.assert_allclose(f.needed[0, 0], needed)
@@ -248,7 +250,7 @@ def test_without_kinds_there_is_nothing_to_do() -> None:
     fielded, ledger = Fielded.allocate(dims), Ledger.opening(dims, 0)
     library = Library.allocate(dims)
     library.horizon_s[:] = 3600.0
-    curve = AgentsCurve(CURVE.log2_margin, *(np.zeros((0, 5)) for _ in range(3)))
+    curve = AgentsCurve(CURVE.log2_margin, *(np.zeros((0, 5)) for _ in range(4)))
     agents = Agents(Params(**empty), dims, CALENDAR, curve)
     agents.open(ledger, fielded)
     agents.advance(

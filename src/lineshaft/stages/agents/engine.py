@@ -102,21 +102,23 @@ def characterise(inputs: AgentsInputs) -> AgentsCurve:
     check(inputs)
     x = np.asarray(inputs.log2_margin, dtype=np.float64)
     shape = (len(inputs.kinds), x.size)
-    success, correct, attempts = np.empty(shape), np.empty(shape), np.empty(shape)
+    success, correct, attempts, token_attempts = (np.empty(shape) for _ in range(4))
     for row, kind in enumerate(inputs.kinds):
-        passed, right, tried = _over_lengths(kind, x)
-        success[row], attempts[row] = passed, tried
+        success[row], right, attempts[row], token_attempts[row] = _over_lengths(kind, x)
         right = kind.acceptance * right
-        correct[row] = np.divide(right, passed, out=np.ones(x.size), where=passed > 0)
-    return AgentsCurve(x.copy(), success, correct, attempts)
+        correct[row] = np.divide(right, success[row], out=np.ones(x.size), where=success[row] > 0)
+    return AgentsCurve(x.copy(), success, correct, attempts, token_attempts)
 
 
-def _over_lengths(kind: AgentKind, x: Array) -> tuple[Array, Array, Array]:
-    """[x] (passed, passed and right, attempts) over the kind's lengths and families."""
+def _over_lengths(kind: AgentKind, x: Array) -> Array:
+    """[4, x] passed, passed and right, attempts, and attempts with each task weighted by its
+    tokens, over the kind's lengths and families."""
     z, weight, allowed = length_nodes(kind)
     u, share = normal_nodes(FAMILY_NODES) if kind.family_sd else (np.zeros(1), np.ones(1))
     shift = math.log2(kind.horizon_multiplier) - kind.sigma * z / math.log(2.0)
-    totals = np.zeros((3, x.size))
+    tokens = weight * np.exp(kind.use.exponent * kind.sigma * z)
+    tokens /= tokens.sum()
+    totals = np.zeros((4, x.size))
     for count in np.unique(allowed[allowed > 0]):
         own = allowed == count
         logit = kind.slope * family_scale(kind.family_sd) * (x[:, None] + shift[own])
@@ -129,9 +131,10 @@ def _over_lengths(kind: AgentKind, x: Array) -> tuple[Array, Array, Array]:
             kind.verifier_rho,
             kind.slip,
         )
-        for total, of in zip(totals, (passed, passed * correct, tried), strict=True):
+        for total, of in zip(totals, (passed, passed * correct, tried), strict=False):
             total += of @ share @ weight[own]
-    return totals[0], totals[1], totals[2]
+        totals[3] += tried @ share @ tokens[own]
+    return totals
 
 
 def normal_nodes(nodes: int) -> tuple[Array, Array]:

@@ -81,12 +81,15 @@ class Agents:
         self.params = params
         self.demand = params.market_tasks * params.adoption
         kinds = dims.size("kind")
-        # [curve * kind * x, 3] values, and their rise to the next x
+        # [curve * kind * x, 4] values, and their rise to the next x
         table = np.concatenate(
-            [np.stack((c.success, c.correct, c.attempts), axis=2) for c in several.curves]
+            [
+                np.stack((c.success, c.correct, c.attempts, c.token_attempts), axis=2)
+                for c in several.curves
+            ]
         )
-        self.table = table.reshape(-1, 3)
-        self.rise = np.diff(table, axis=1, append=table[:, -1:]).reshape(-1, 3)
+        self.table = table.reshape(-1, 4)
+        self.rise = np.diff(table, axis=1, append=table[:, -1:]).reshape(-1, 4)
         self.row = (np.arange(kinds)[:, None] + kinds * several.of) * len(margin)
         self.first = float(margin[0])
         self.step = float(margin[1] - margin[0])
@@ -142,13 +145,14 @@ class Agents:
         success = np.where(self.tokens, 1.0, curve[..., 0] * p.robot_success)
         correct = np.where(self.tokens, 1.0, curve[..., 1])
         attempts = np.where(self.tokens, 1.0, curve[..., 2])
+        by_token = np.where(self.tokens, 1.0, curve[..., 3])
         sold = success >= p.least_success
         demand = self.demand[t] * sold + ledger.rework
-        output = p.output_tokens * attempts
         think = (
             p.calls * ledger.ttft_s[p.kind_model] + p.output_tokens * ledger.tpot_s[p.kind_model]
         )
-        wall = np.where(self.tokens, 0.0, attempts * (think + p.tool_s) + self.physical_s)
+        alone = by_token * think + attempts * p.tool_s
+        wall = np.where(self.tokens, 0.0, alone + self.physical_s)
         offer = self.offer_s[t]
         needed = (demand + ledger.work) * wall / offer
         bound = np.where(self.robotic, ledger.robots * p.robots_up, self.seats[t])
@@ -157,9 +161,10 @@ class Agents:
         possible = np.where(needed <= bound, demand + ledger.work, possible)
         fielded.demand_tasks[t] = demand
         fielded.success[t], fielded.correct[t], fielded.attempts[t] = success, correct, attempts
-        fielded.input_tokens[t] = p.input_tokens * attempts
-        fielded.cached_tokens[t] = p.cached_tokens * attempts
-        fielded.output_tokens[t] = output
+        fielded.token_attempts[t] = by_token
+        fielded.input_tokens[t] = p.input_tokens * by_token
+        fielded.cached_tokens[t] = p.cached_tokens * by_token
+        fielded.output_tokens[t] = p.output_tokens * by_token
         fielded.wall_s[t] = wall
         fielded.needed[t], fielded.fielded[t] = needed, agents
         fielded.possible_tasks[t] = possible
@@ -206,17 +211,20 @@ FORMULAS: dict[str, str] = {
     "fielded.attempts": (
         "curve(agents.attempts, library.horizon_s, agents.task_s, agents.deployment)"
     ),
-    "fielded.input_tokens": "agents.input_tokens * attempts",
-    "fielded.cached_tokens": "agents.cached_tokens * attempts",
-    "fielded.output_tokens": "agents.output_tokens * attempts",
+    "fielded.token_attempts": (
+        "curve(agents.token_attempts, library.horizon_s, agents.task_s, agents.deployment)"
+    ),
+    "fielded.input_tokens": "agents.input_tokens * token_attempts",
+    "fielded.cached_tokens": "agents.cached_tokens * token_attempts",
+    "fielded.output_tokens": "agents.output_tokens * token_attempts",
     "fielded.review_min": "agents.review_min",
     "fielded.intervention_min": (
         "agents.steer_min + agents.intervention_min * agents.robot_attempts"
     ),
     "fielded.robot_s": "agents.robot_s * agents.robot_attempts",
     "fielded.wall_s": (
-        "engine(agents.wall, attempts, robot_s, agents.tool_s, agents.calls, agents.output_tokens,"
-        " served.ttft_s, served.tpot_s)"
+        "engine(agents.wall, attempts, token_attempts, robot_s, agents.tool_s,"
+        " agents.calls, agents.output_tokens, served.ttft_s, served.tpot_s)"
     ),
     "fielded.seats": "engine(agents.software_seats, agents.seats)",
     "fielded.needed": (
