@@ -18,6 +18,7 @@ CSV. The same run folder gives the same bytes.
     money.py      cash, revenue, value and its spread
     moves.py      what moves the value, and what one more is worth
     scores.py     model against measured
+    svg.py        pieces of small pictures without a page
     *.js          draws the charts: base, then one file for each family of forms, then start
 """
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from html import escape
 
+from lineshaft.report import svg as pen
 from lineshaft.report.palette import SERIES
 from lineshaft.serve.curve import Curve
 from lineshaft.units import format_quantity
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BETWEEN = 720, 250, 70, 150, 46, 46
-INK, FAINT = "#1f2933", "#dfe4ea"
-FONT = f'font-family="system-ui, sans-serif" font-size="12" fill="{INK}"'
 PANELS = (("ttft", "time to first token"), ("tpot", "time per output token after the first"))
 LINES = ("p50", "p90", "p99")
 
@@ -28,16 +26,11 @@ def svg(found: Curve) -> str:
 
     name = f"{points[0].deployment.one.arch.name} on {points[0].deployment.name}"
     full = TOP + len(PANELS) * (HEIGHT + BETWEEN)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {full}" role="img" {FONT}>',
-        f"<title>Latency against rate: {escape(name)}</title>",
-        f'<rect width="{WIDTH}" height="{full}" fill="#ffffff"/>',
-        _text(LEFT, 20, f"Latency against rate: {name}", weight="600"),
-    ]
+    parts: list[str] = []
     for at, (metric, title) in enumerate(PANELS):
         top = TOP + at * (HEIGHT + BETWEEN)
         parts += _panel(found, metric, title, top, x, most)
-    return "\n".join([*parts, "</svg>\n"])
+    return pen.frame(WIDTH, full, f"Latency against rate: {name}", LEFT, parts)
 
 
 def _panel(
@@ -63,35 +56,35 @@ def _panel(
         return top + HEIGHT * (1 - (math.log10(seconds) - low) / (high - low))
 
     right = x(most)
-    parts = [_text(LEFT, top - 8, title)]
+    parts = [pen.words(LEFT, top - 8, title)]
     for power in range(math.floor(low), math.ceil(high) + 1):
         for digit in (1, 2, 5):
             tick = digit * 10.0**power
             if low <= math.log10(tick) <= high:
-                parts.append(_line(LEFT, y(tick), right, y(tick), FAINT))
-                parts.append(_text(LEFT - 6, y(tick) + 4, format_quantity(tick, "s"), "end"))
+                parts.append(pen.line(LEFT, y(tick), right, y(tick), pen.FAINT))
+                parts.append(pen.words(LEFT - 6, y(tick) + 4, format_quantity(tick, "s"), "end"))
     under = top + HEIGHT + 16
-    parts += [_text(x(rate), under, f"{rate:g}", "middle") for rate in _ticks(most)]
-    parts.append(_text(right + 8, under, "requests/s"))
+    parts += [pen.words(x(rate), under, f"{rate:g}", "middle") for rate in _ticks(most)]
+    parts.append(pen.words(right + 8, under, "requests/s"))
     for limit in limits:
-        parts.append(_line(LEFT, y(limit), right, y(limit), SERIES[3], "6 4"))
-        parts.append(_text(right + 8, y(limit) + 4, f"asked {format_quantity(limit, 's')}"))
+        parts.append(pen.line(LEFT, y(limit), right, y(limit), SERIES[3], "6 4"))
+        parts.append(pen.words(right + 8, y(limit) + 4, f"asked {format_quantity(limit, 's')}"))
     marks = [(found.saturation_rps, "saturation"), (found.knee.offered_rps, "knee")]
     marks += [(found.most.offered_rps, "within level")] if found.most else []
     for number, (rate, word) in enumerate(sorted(marks, key=lambda mark: mark[0])):
         if rate <= most:
-            parts.append(_line(x(rate), top, x(rate), top + HEIGHT, SERIES[8], "2 3"))
-            parts.append(_text(x(rate) - 4, top + 12 + 14 * number, word, "end"))
+            parts.append(pen.line(x(rate), top, x(rate), top + HEIGHT, SERIES[8], "2 3"))
+            parts.append(pen.words(x(rate) - 4, top + 12 + 14 * number, word, "end"))
     for number, (line, row) in enumerate(rows.items()):
         colour = SERIES[number]
-        path = " ".join(f"{x(rate):.1f},{y(value):.1f}" for rate, value in row)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        for rate, value in row:
-            parts.append(
-                f'<circle cx="{x(rate):.1f}" cy="{y(value):.1f}" r="2.5" fill="{colour}">'
-                f"<title>{line} at {rate:.3g}/s: {format_quantity(value, 's')}</title></circle>"
-            )
-        parts.append(_text(right + 8, top + 14 + 16 * number, line, colour=colour))
+        parts += pen.row(
+            [
+                (x(rate), y(v), f"{line} at {rate:.3g}/s: {format_quantity(v, 's')}")
+                for rate, v in row
+            ],
+            colour,
+        )
+        parts.append(pen.words(right + 8, top + 14 + 16 * number, line, colour=colour))
     return parts
 
 
@@ -99,18 +92,3 @@ def _ticks(most: float) -> Sequence[float]:
     step = 10.0 ** math.floor(math.log10(most))
     step = next(step * share for share in (0.1, 0.2, 0.5, 1, 2) if most / (step * share) <= 8)
     return [step * number for number in range(1, int(most / step) + 1)]
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, colour: str, dash: str = "") -> str:
-    dashed = f' stroke-dasharray="{dash}"' if dash else ""
-    ends = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
-    return f'<line {ends} stroke="{colour}"{dashed}/>'
-
-
-def _text(
-    x: float, y: float, words: str, anchor: str = "start", weight: str = "400", colour: str = INK
-) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-weight="{weight}" '
-        f'fill="{colour}">{escape(words)}</text>'
-    )
