@@ -28,7 +28,7 @@ def test_prints_the_ends_and_where_the_results_are(
     assert run("warehouse", "--vary", "value.wacc=8 %..12 %:3", "-o", str(folder)) == 0
     out, err = capsys.readouterr()
     assert "Warehouse: 3 scenarios" in out
-    assert "enterprise value" in out and "always        77.0 agents" in out
+    assert "enterprise value" in out and "always        77.1 agents" in out
     assert "lineshaft run warehouse --set value.wacc=0.08" in out
     assert "at value.wacc = 0.08" in out and "at value.wacc = 0.12" in out
     assert str(folder.resolve() / "results.parquet") in out
