@@ -238,6 +238,12 @@ def test_a_flat_log_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["days"][0]["autonomy"] == 0.5
     assert found["summary"]["all"]["cost_per_task_usd"] == pytest.approx((4 + 1) / 3)
     assert "with --flat" in told(capsys, "report flat.parquet --flat --as-of 2026-03-01")
+    # a folder keeps what was decoded, and says the same from it
+    Path("flat").mkdir()
+    Path("flat.parquet").rename("flat/part.parquet")
+    first = figures(capsys, "flat --flat --wage 60")
+    assert list(Path("flat/.daa1").iterdir()) and first["days"] == found["days"]
+    assert figures(capsys, "flat --flat --wage 60") == first
 
 
 def test_the_standard_is_met(capsys: pytest.CaptureFixture[str]) -> None:

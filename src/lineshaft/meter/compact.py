@@ -125,13 +125,6 @@ class Ids:
         buffers = [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(data)]
         return pa.Array.from_buffers(pa.large_string(), self._count, buffers)
 
-    def stamp(self, count: int | None = None) -> int:
-        """64 bits that stand for the first `count` names in their order; of all without it."""
-        from lineshaft.meter.kernels import ids as kernels
-
-        count = self._count if count is None else min(count, self._count)
-        return int(kernels.stamp(self._names, self._ends, count))
-
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What `from_arrays` needs."""
         used = int(self._ends[self._count - 1]) if self._count else 0
@@ -229,58 +222,15 @@ class Store:
         self.folder = folder
         self.problem = ""
 
-    def have(self, key: Key, ids: Mapping[str, Ids] | None = None) -> bool:
-        """Whether `get` finds it: its file is whole, and was made from this state of the source."""
-        return self.get(key, ids) is not None
-
-    def get(self, key: Key, ids: Mapping[str, Ids] | None = None) -> dict[str, NDArray[Any]] | None:
-        """The arrays of a key, mapped from disk and read-only, or None where they do not fit.
-
-        They fit if they were put for an equal key, with numbers that `ids` still give.
-        """
+    def get(self, key: Key) -> dict[str, NDArray[Any]] | None:
+        """The arrays of a key, mapped from disk and read-only; None where nothing whole was put
+        for an equal key."""
         found = _read(self.folder / key.name)
-        if found is None or found[0].get("key") != asdict(key):
-            return None
-        head, arrays = found
-        for name, (count, stamp) in head["ids"].items():
-            known = (ids or {}).get(name)
-            if known is None or len(known) < count or known.stamp(count) != stamp:
-                return None
-        return arrays
+        return None if found is None or found[0].get("key") != asdict(key) else found[1]
 
-    def put(
-        self,
-        key: Key,
-        arrays: Mapping[str, NDArray[Any]],
-        ids: Mapping[str, Ids] | None = None,
-    ) -> bool:
-        """Keep arrays of plain numbers, and remember the numbers of `ids` that they are made of.
-
-        Save these `ids` first. False, and `problem` set, where it could not be written.
-        """
-        stamps = {name: [len(each), each.stamp()] for name, each in (ids or {}).items()}
-        return self._write(self.folder / key.name, {"key": asdict(key), "ids": stamps}, arrays)
-
-    def drop(self, key: Key) -> None:
-        """Forget what is kept for the key's path and purpose."""
-        with suppress(OSError):
-            (self.folder / key.name).unlink()
-
-    def ids(self, name: str) -> Ids:
-        """The numbers that were saved under a name; none where there are none, or not whole."""
-        found = _read(self._ids_path(name))
-        return Ids() if found is None else Ids.from_arrays(found[1])
-
-    def save_ids(self, name: str, ids: Ids) -> bool:
-        """Keep numbers under a name. False, and `problem` set, where it could not be written."""
-        return self._write(self._ids_path(name), {"ids": name}, ids.arrays())
-
-    def _ids_path(self, name: str) -> Path:
-        return self.folder / f"ids-{name}.daa1"
-
-    def _write(
-        self, path: Path, head: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
-    ) -> bool:
+    def put(self, key: Key, arrays: Mapping[str, NDArray[Any]]) -> bool:
+        """Keep arrays of plain numbers. False, and `problem` set, where that cannot be done."""
+        path = self.folder / key.name
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for left in self.folder.glob(f"{path.name}.*.part"):
@@ -288,7 +238,7 @@ class Store:
                     if time.time() - left.stat().st_mtime > LEFT_S:
                         left.unlink()
             with whole(path) as part:
-                _write(part, head, arrays)
+                _write(part, {"key": asdict(key)}, arrays)
         except OSError as error:
             self.problem = f"{path}: {error.strerror or error}"
             return False

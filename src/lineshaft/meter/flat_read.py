@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -9,6 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from lineshaft.meter import flat
+from lineshaft.meter.compact import Store
 from lineshaft.meter.definition import Definition
 from lineshaft.meter.document import EPOCH
 from lineshaft.meter.events import Faults
@@ -23,9 +25,12 @@ def read_flat(path: Path, definition: Definition, columns: flat.Columns | None =
 
     Such a log does not say when its rows arrived: they count as arrived when they happened, the
     last day counts as over, and nothing is ever restated. It states neither value nor
-    human-equivalent minutes. InputError as `flat.measure` raises it.
+    human-equivalent minutes. What was decoded is kept in the log's folder, where that can be
+    written to, so that the next reading is faster. InputError as `flat.measure` raises it.
     """
-    measures, rollup = flat.measure(path, definition, columns)
+    kept = path.is_dir() and os.access(path, os.W_OK)
+    store = Store(path / ".daa1") if kept else None
+    measures, rollup = flat.measure(path, definition, columns, store=store)
     rows = int(rollup.events.sum())
     tasks = int(rollup.accepted[2].sum())
     believed = int(rollup.accepted[1].sum())

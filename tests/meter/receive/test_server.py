@@ -128,7 +128,7 @@ def test_tls(receiver: Callable[..., Any], spans: Any, tmp_path: Path) -> None:
         client.request("POST", "/v1/traces", spans(3), {"Content-Type": "application/x-protobuf"})
         answer = client.getresponse()
         assert (answer.status, answer.read()) == (200, b"")
-    client.request("POST", "/nowhere", b"lost")
+    client.request("POST", "/nowhere", bytes(1 << 20))  # refused while it is sent
     assert client.getresponse().status == 404
     client.close()
     assert running.raw(b"GET /health HTTP/1.1\r\n\r\n") == b""  # no TLS

@@ -96,17 +96,6 @@ def rehash(names: Array, ends: Array, count: int, table: Array) -> None:
 
 
 @njit(cache=True, nogil=True)
-def stamp(names: Array, ends: Array, count: int) -> Any:
-    """64 bits that depend on the first `count` names and their order."""
-    h = np.uint64(count)
-    start = 0
-    for at in range(count):
-        h = _mix(h ^ _hash(names, start, int(ends[at])))
-        start = int(ends[at])
-    return h
-
-
-@njit(cache=True, nogil=True)
 def intern_whole(x: Array, known: Array, count: int, table: Array, out: Array) -> int:
     """Number each integer; return the count of numbers with the new ones.
 

@@ -333,8 +333,7 @@ class Connection(asyncio.Protocol):
         if self.transport.can_write_eof():
             with suppress(OSError):  # the client has gone
                 self.transport.write_eof()
-        else:  # TLS: closing sends what is written first
-            self.transport.close()
+        # TLS cannot say so: the client closes once it has read the answer, or its time is over
 
     def _release(self, size: int) -> None:
         self.server.held -= size
